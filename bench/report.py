@@ -1,0 +1,135 @@
+"""From readings to Markdown tables."""
+
+import statistics
+
+from networks import MEMORY, NETWORKS
+from processes import LIBRARIES
+
+TITLES = {"sgd": "plain gradient descent", "adam": "Adam"}
+STEP = """\
+## Time per step
+
+A step is a batch's gather, forward pass, loss, backward pass and update; its share of the shuffle and of what
+a library does once per call of its training function is included (`bench/README.md`). Each time is the better
+of one and two threads (its count in brackets) and the median over rounds; each ratio is the median of the
+rounds' ratios.
+"""
+
+
+def best_times(readings):
+    """{(optimizer, network, library): (microseconds, threads, {round: microseconds})}, threads the better."""
+    series = {}
+    for r in readings:
+        key = (r["optimizer"], r["network"], r["library"])
+        series.setdefault(key, {}).setdefault(r["threads"], {})[r["round"]] = r["us_per_step"]
+    best = {}
+    for key, by_threads in series.items():
+        threads = min(by_threads, key=lambda count: statistics.median(by_threads[count].values()))
+        best[key] = (statistics.median(by_threads[threads].values()), threads, by_threads[threads])
+    return best
+
+
+def ratio(best, optimizer, network, slower, faster):
+    """How many times as fast `faster` is: the median over the rounds of the two times' ratio in one round."""
+    a, b = best.get((optimizer, network, slower)), best.get((optimizer, network, faster))
+    if a is None or b is None or not (rounds := a[2].keys() & b[2].keys()):
+        return None
+    return statistics.median(a[2][turn] / b[2][turn] for turn in rounds)
+
+
+def step_tables(readings, libraries, optimizers):
+    best = best_times(readings)
+    networks = [name for name in NETWORKS if any(r["network"] == name for r in readings)]
+    yield STEP
+    for optimizer in optimizers:
+        yield times(best, optimizer, networks, libraries)
+        if "numpy" in libraries and len(libraries) > 1:
+            yield ratios_to_numpy(best, optimizer, networks, libraries)
+        if "chainrule" in libraries and len(libraries) > 1:
+            yield ratios_of_chainrule(best, optimizer, networks, libraries)
+
+
+def times(best, optimizer, networks, libraries):
+    rows = []
+    for name in networks:
+        cells = [best.get((optimizer, name, library)) for library in libraries]
+        rows.append([NETWORKS[name].label, *(f"{c[0]:,.1f} ({c[1]})" if c else "-" for c in cells)])
+    heading = f"### Microseconds per step, {TITLES[optimizer]}\n\n"
+    return heading + table(["network / batch", *shown(libraries)], rows)
+
+
+def ratios_to_numpy(best, optimizer, networks, libraries):
+    others = [library for library in libraries if library != "numpy"]
+    rows = []
+    for name in networks:
+        ratios = {library: ratio(best, optimizer, name, "numpy", library) for library in others}
+        target, reached = NETWORKS[name].target, ratios.get("chainrule")
+        verdict = "-" if reached is None else "yes" if reached >= target else "no"
+        rows.append([NETWORKS[name].label, *map(number, ratios.values()), f"{target:g}", verdict])
+    heading = f"### How many times as fast as hand-written NumPy, {TITLES[optimizer]}\n\n"
+    return heading + table(["network / batch", *shown(others), "target", "reached"], rows)
+
+
+def ratios_of_chainrule(best, optimizer, networks, libraries):
+    others = [library for library in libraries if library != "chainrule"]
+    rows = []
+    for name in networks:
+        ratios = [ratio(best, optimizer, name, library, "chainrule") for library in others]
+        known = [r for r in ratios if r is not None]
+        fastest = "-" if not known else "yes" if min(known) > 1 else "no"
+        rows.append([NETWORKS[name].label, *map(number, ratios), fastest])
+    heading = f"### How many times as fast chainrule is as each of the others, {TITLES[optimizer]}\n\n"
+    return heading + table(["network / batch", *shown(others), "fastest of all"], rows)
+
+
+def compile_table(seconds):
+    """From {optimizer: {"first": s, "other": s, "cached": s}}."""
+    rows = [
+        [TITLES[optimizer], *(f"{fits[key]:.3f}" for key in ("first", "other", "cached"))]
+        for optimizer, fits in seconds.items()
+    ]
+    rows.append(["target", "1.2", "0.1", "0.1"])
+    heading = "## Compile time\n\nSeconds of a one-epoch `fit`, with Numba imported before; medians.\n\n"
+    head = ["optimiser", "64-64-10, empty cache", "then 20-48-5", "64-64-10, new process, from the cache"]
+    return heading + table(head, rows)
+
+
+def import_table(answer):
+    loads = ", ".join(answer["loads"]) or "none"
+    heading = (
+        "## Import time\n\nA whole process's time less that of `python -c pass`; the median of several.\n\n"
+    )
+    return heading + table(
+        ["", "seconds", "target", "loads of scikit-learn, SciPy, Numba, pandas"],
+        [
+            ["import chainrule", f"{answer['seconds']:.3f}", "0.25", loads],
+            ["import numpy, for comparison", f"{answer['numpy_seconds']:.3f}", "", ""],
+        ],
+    )
+
+
+def memory_table(peaks):
+    heading = "## Peak memory\n\nMiB of a process that trains on one thread, imports and data included.\n\n"
+    row = [f"{NETWORKS[MEMORY].label}, Adam", *(f"{mib:,.0f}" for mib in peaks.values())]
+    return heading + table(["network / batch", *shown(peaks)], [row])
+
+
+def shown(libraries):
+    return [LIBRARIES[library][0] for library in libraries]
+
+
+def number(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def table(head, rows):
+    """A Markdown table with its columns in line; the first column to the left, the others to the right."""
+    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
+
+    def line(cells):
+        first, *others = zip(cells, widths, strict=True)
+        aligned = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        return f"| {' | '.join(aligned)} |"
+
+    rule = ["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]
+    return "\n".join([line(head), f"|{'|'.join(rule)}|", *map(line, rows)]) + "\n"

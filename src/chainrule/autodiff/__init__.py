@@ -1,0 +1,1 @@
+"""The chain rule, and the check of its results against numerical differentiation."""

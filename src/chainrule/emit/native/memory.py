@@ -1,0 +1,137 @@
+"""Buffers: which node lies where, planned from when each is last read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...graph.op import Kind
+from ...graph.tensor import LEAF, Tensor
+from ...shapes import Dim, Shape, evaluate, product
+from .nest import Memory, NestWriter
+from .plan import Plan, Step
+
+ALIGNMENT = 64
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A piece of memory of a number of elements of a type."""
+
+    elements: Dim
+    dtype: np.dtype[Any]
+
+    def allocate(self, sizes: dict[str, int]) -> np.ndarray[Any, Any]:
+        """A flat array at an aligned address, zero at first."""
+        return aligned(evaluate(self.elements, sizes), self.dtype)
+
+
+def aligned(elements: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A flat array of zeros whose address is a multiple of a cache line."""
+    count = max(elements, 1) * dtype.itemsize
+    raw = np.zeros(count + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + count].view(dtype)
+
+
+@dataclass
+class MemoryPlan:
+    """The buffer of every node that lies in memory, and those that a call allocates."""
+
+    buffers: list[Buffer] = field(default_factory=list)
+    of: dict[Any, Buffer] = field(default_factory=dict)
+    flag: Buffer = field(default_factory=lambda: Buffer(1, np.dtype(np.int64)))
+
+    def buffer(self, memory: Memory) -> Buffer:
+        """The buffer behind something that a kernel has an address of."""
+        if memory.role == "flag":
+            return self.flag
+        if memory.role == "scratch":
+            key: Any = (memory.node, "scratch")
+            if key not in self.of:
+                assert memory.node is not None
+                self.of[key] = self.new(memory.columns, memory.node.dtype)
+            return self.of[key]
+        return self.of[memory.node]
+
+    def new(self, shape: Shape, dtype: np.dtype[Any]) -> Buffer:
+        """A further buffer."""
+        self.buffers.append(Buffer(product(shape), dtype))
+        return self.buffers[-1]
+
+
+def plan_memory(plan: Plan, nests: dict[int, NestWriter]) -> MemoryPlan:
+    """Give every stored node a buffer; one that is read no more serves the next of its size.
+
+    A new value lies where its variable lies. Within a nest, a result may take the place of
+    something that is read for the last time there, if each element is read before it is written.
+    """
+    memory = MemoryPlan()
+    for leaf in (*plan.program.inputs, *plan.program.variables):
+        memory.of[leaf] = memory.new(leaf.shape, leaf.dtype)
+    for reads in plan.reads.values():  # a number that is no input keeps its value
+        for node, _, _ in reads:
+            if node.op is LEAF and node not in memory.of:
+                memory.of[node] = memory.new(node.shape, node.dtype)
+    last = _last_reads(plan)
+    kept = set(plan.outputs.values())
+    free: dict[tuple[Dim, np.dtype[Any]], list[Buffer]] = {}
+    for i, step in enumerate(plan.steps):
+        dying = {
+            node: memory.of[node]
+            for node, at in last.items()
+            if at == i and node in memory.of and node not in kept and node.op.kind is not Kind.SOURCE
+            and node not in plan.written
+        }  # fmt: skip
+        for node in step.anchors:
+            if node in plan.written:
+                memory.of[node] = memory.of[plan.written[node]]
+            elif step.kind == "control":
+                _control_buffers(memory, node)
+            elif plan.stored(node):
+                memory.of[node] = _buffer_for(memory, node, step, nests.get(i), dying, free, node in kept)
+        for node, buffer in dying.items():
+            if step.kind == "control" and node in step.anchors:
+                continue
+            free.setdefault((buffer.elements, buffer.dtype), []).append(buffer)
+    return memory
+
+
+def _last_reads(plan: Plan) -> dict[Tensor, int]:
+    last: dict[Tensor, int] = {}
+    for anchor, reads in plan.reads.items():
+        for node, _, _ in reads:
+            last[node] = max(last.get(node, 0), plan.step_of[anchor])
+    return last
+
+
+def _control_buffers(memory: MemoryPlan, node: Tensor) -> None:
+    for i, (shape, dtype) in enumerate(node.attrs["results"]):
+        memory.of[(node, i)] = memory.new(shape, np.dtype(dtype))
+
+
+def _buffer_for(
+    memory: MemoryPlan,
+    node: Tensor,
+    step: Step,
+    nest: NestWriter | None,
+    dying: dict[Tensor, Buffer],
+    free: dict[tuple[Dim, np.dtype[Any]], list[Buffer]],
+    own: bool,
+) -> Buffer:
+    key = (product(node.shape), node.dtype)
+    if own:
+        return memory.new(node.shape, node.dtype)
+    if nest is not None and step.kind == "nest" and node.op.kind is not Kind.REDUCE:
+        whole = len(nest.plan.layouts[node].space) == len(step.space)
+        for old, buffer in list(dying.items()):
+            same = (buffer.elements, buffer.dtype) == key and old.shape == node.shape
+            read_before = old not in nest.apart and nest.last_read.get(old, 99) <= nest.level(node)
+            if whole and same and read_before:
+                del dying[old]
+                return buffer
+    if free.get(key):
+        return free[key].pop()
+    return memory.new(node.shape, node.dtype)

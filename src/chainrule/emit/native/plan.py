@@ -1,0 +1,440 @@
+"""Planning: what gets a place in memory, what is recomputed where it is used, and in which order.
+
+A node is an *anchor* if it needs a place of its own: results, operands of products, reductions,
+costly maps. Every other map or move is virtual: it is written out where it is used. Anchors that
+walk over the same rows share one loop nest, so that what a person would write in one loop is one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ...errors import ChainruleError
+from ...graph.op import OPS, Kind
+from ...graph.program import Program
+from ...graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
+from ...shapes import Dim, Shape
+from ..simplify import simplify
+from .access import ZERO, Index, Place, Reads, counter, is_squeeze
+
+CHEAP = 3  # additions' worth of work that is rather done twice than kept
+LONGEST = 48  # virtual nodes that one element may be computed from, before one of them is kept
+
+
+@dataclass
+class Product:
+    """A matrix product: operands in memory, transposed or not, and perhaps an update in place."""
+
+    node: Tensor
+    a: Tensor
+    b: Tensor
+    a_transposed: bool
+    b_transposed: bool
+    scale: Tensor | None = None  # C = C -+ scale * A @ B
+    subtract: bool = False
+    into: Tensor | None = None
+
+    @property
+    def operands(self) -> list[Tensor]:
+        return [x for x in (self.a, self.b, self.scale, self.into) if x is not None]
+
+
+@dataclass
+class Step:
+    """One thing to do: a loop nest, a product, a scatter or a control op."""
+
+    kind: str
+    anchors: list[Tensor]
+    space: Shape = ()
+    split: int | None = None  # how many of the loops are rows; None: any number will do
+    product: Product | None = None
+
+
+@dataclass
+class Layout:
+    """How an anchor walks: the sizes of its loops, how many are rows, the place it reads and writes."""
+
+    space: Shape
+    split: int | None
+    place: Place  # of the node, or of a reduction's input
+    reduces: str = ""  # "row": complete after each row; "all", "column": complete after the nest
+
+
+@dataclass
+class Plan:
+    """The steps of a program in order, and who reads what."""
+
+    program: Program
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    updates: dict[Tensor, Tensor] = field(default_factory=dict)  # variable -> node of its new value
+    steps: list[Step] = field(default_factory=list)
+    anchors: set[Tensor] = field(default_factory=set)
+    layouts: dict[Tensor, Layout] = field(default_factory=dict)
+    reads: dict[Tensor, list[tuple[Tensor, Place, Shape]]] = field(default_factory=dict)
+    step_of: dict[Tensor, int] = field(default_factory=dict)
+
+    def in_memory(self, node: Tensor) -> bool:
+        """Whether a node has a place of its own, or is a view of one that has."""
+        if node.op.name == "reshape":
+            base = base_of(node)
+            return not is_squeeze(node.inputs[0].shape, node.shape) and self.in_memory(base)
+        return node in self.anchors or node.op is LEAF or node.op.kind is Kind.ITEM
+
+    @property
+    def written(self) -> dict[Tensor, Tensor]:
+        """The variable that each new value is written to."""
+        return {new: variable for variable, new in self.updates.items()}
+
+    def stored(self, node: Tensor) -> bool:
+        """Whether an anchor is read by another step, or is a result."""
+        here = self.step_of[node]
+        step = self.steps[here]
+        return step.kind != "nest" or node in self._roots or node in self._read_elsewhere
+
+    def finish(self) -> None:
+        """Note who is read by other steps, once all are placed."""
+        self._roots = set(self.outputs.values()) | set(self.updates.values())
+        self._read_elsewhere = {
+            node
+            for anchor, reads in self.reads.items()
+            for node, _, _ in reads
+            if node in self.step_of and self.step_of[node] != self.step_of[anchor]
+        }
+
+
+def base_of(node: Tensor) -> Tensor:
+    """The node whose memory a view shares."""
+    while node.op.name == "reshape":
+        node = node.inputs[0]
+    return node
+
+
+def make_plan(program: Program) -> Plan:
+    """Plan a program for the compiled engine."""
+    return _Planner(program).plan
+
+
+class _Planner:
+    def __init__(self, program: Program) -> None:
+        self.plan = Plan(program)
+        self._normalise(simplify(program.roots, lower=True))
+        roots = [*self.plan.outputs.values(), *self.plan.updates.values()]
+        self.order = sorted(topological(roots), key=lambda x: x.serial)
+        self.users: dict[Tensor, list[Tensor]] = {}
+        for node in self.order:
+            for x in node.inputs:
+                self.users.setdefault(x, []).append(node)
+        self.products: dict[Tensor, Product] = {}
+        self.absorbed: set[Tensor] = set()
+        self._find_products()
+        self._choose_anchors(roots)
+        self._collect_reads()
+        for anchor in self._ordered():
+            self._place(anchor)
+        self.plan.finish()
+
+    def _normalise(self, roots: Sequence[Tensor]) -> None:
+        """Give every output and every new value a node of its own."""
+        count = len(self.plan.program.outputs)
+        seen: set[Tensor] = set()
+
+        def own(node: Tensor) -> Tensor:
+            plain = node.op.kind in (Kind.MAP, Kind.REDUCE, Kind.PRODUCT, Kind.MOVE, Kind.RANDOM, Kind.SCATTER)
+            if node in seen or not plain or node.op.name == "reshape":
+                node = _copy(node)
+            seen.add(node)
+            return node
+
+        for variable, new in zip(self.plan.program.updates, roots[count:], strict=True):
+            self.plan.updates[variable] = own(new)
+        for name, node in zip(self.plan.program.outputs, roots[:count], strict=True):
+            self.plan.outputs[name] = own(node)
+
+    # products ---------------------------------------------------------------------------------
+
+    def _find_products(self) -> None:
+        for node in self.order:
+            if node.op.kind is Kind.PRODUCT:
+                (a, ta), (b, tb) = (self._operand(x) for x in node.inputs)
+                self.products[node] = Product(node, a, b, ta, tb)
+        for variable, new in self.plan.updates.items():
+            self._fold_update(variable, new)
+
+    def _operand(self, x: Tensor) -> tuple[Tensor, bool]:
+        """An operand without its transposition, and whether it had one."""
+        if x.op.name == "transpose":
+            axes = x.attrs["axes"]
+            last = len(axes) - 1
+            if axes == (*range(last - 1), last, last - 1):
+                return x.inputs[0], True
+        return x, False
+
+    def _fold_update(self, variable: Tensor, new: Tensor) -> None:
+        """``W - scale * (A @ B)`` as one product that adds to W where it lies."""
+        if new.op.name not in ("subtract", "add") or new.inputs[0] is not variable or variable.ndim != 2:
+            return
+        scaled = new.inputs[1]
+        if scaled.op.name != "multiply" or len(self.users[scaled]) != 1:
+            return
+        for scale, product in (scaled.inputs, scaled.inputs[::-1]):
+            found = self.products.get(product)
+            alone = len(self.users.get(product, ())) == 1 and product.shape == variable.shape
+            if found is not None and any(base_of(x) is variable for x in (found.a, found.b)):
+                continue
+            if found is not None and scale.shape == () and alone and scale.op is not CONSTANT and scale.op is not SIZE:
+                del self.products[product]
+                subtract = new.op.name == "subtract"
+                self.products[new] = Product(
+                    new, found.a, found.b, found.a_transposed, found.b_transposed, scale, subtract, variable
+                )
+                self.absorbed |= {product, scaled}
+                return
+
+    # anchors ----------------------------------------------------------------------------------
+
+    def _choose_anchors(self, roots: Iterable[Tensor]) -> None:
+        anchors = set(roots) | set(self.products)
+        for node in self.order:
+            if node in self.absorbed:
+                continue
+            if node in self.products:
+                anchors.update(base_of(x) for x in self.products[node].operands)
+            kind = node.op.kind
+            if kind in (Kind.REDUCE, Kind.SCATTER, Kind.CONTROL):
+                anchors.add(node)
+            if kind is Kind.RANDOM or (kind is Kind.MAP and node.op.cost > CHEAP):
+                anchors.add(node)
+            if kind is Kind.CONTROL:
+                anchors.update(base_of(x) for x in node.inputs)
+            if node.op.name == "reshape" and not is_squeeze(node.inputs[0].shape, node.shape):
+                anchors.add(base_of(node))
+            if node.op.name == "take":
+                anchors.add(base_of(node.inputs[0]))
+        weight: dict[Tensor, int] = {}
+        for node in self.order:  # no expression grows without bound
+            weight[node] = 1 + sum(weight[x] for x in node.inputs if x not in anchors and not x.is_leaf)
+            if weight[node] > LONGEST and node.op.kind in (Kind.MAP, Kind.MOVE) and node not in self.absorbed:
+                anchors.add(base_of(node))
+                weight[node] = 1
+        self.plan.anchors = {
+            x for x in anchors if x.op.kind not in (Kind.SOURCE, Kind.ITEM) and x.op.name != "reshape"
+        } - self.absorbed
+
+    # what each anchor reads -------------------------------------------------------------------
+
+    def _collect_reads(self) -> None:
+        for node in self.order:
+            if node not in self.plan.anchors:
+                continue
+            if node in self.products:
+                found = [(base_of(x), (), x.shape) for x in self.products[node].operands]
+            elif node.op.kind is Kind.CONTROL:
+                found = [(base_of(x), (), x.shape) for x in node.inputs]
+            else:
+                layout = self.plan.layouts[node] = layout_of(node)
+                reads = Reads(self.plan.in_memory)
+                if node.op.kind is Kind.REDUCE:
+                    reads.value(node.inputs[0], layout.place)
+                elif node.op.kind is Kind.SCATTER:
+                    for x in node.inputs:
+                        reads.value(x, layout.place[: x.ndim])
+                else:
+                    reads.computed(node, layout.place)
+                found = [(base_of(x), place, shape) for x, place, shape in reads.found]
+            self.plan.reads[node] = [(_source(x), place, shape) for x, place, shape in found]
+
+    # order ------------------------------------------------------------------------------------
+
+    def _ordered(self) -> list[Tensor]:
+        """Anchors so that each comes after what it reads, and a new value after all readers of the old."""
+        listed = [x for x in self.order if x in self.plan.anchors]
+        listed += [self._deferred(x) for x in listed if x in self.plan.written and self._reads_apart(x)]
+        while True:
+            order = self._sorted(listed)
+            if len(order) == len(listed):
+                return order
+            stuck = next(x for x in listed if x not in set(order) and x in self.plan.written)
+            listed.append(self._deferred(stuck))
+
+    def _reads_apart(self, new: Tensor) -> bool:
+        """Whether a new value is made of other elements of the old one than its own."""
+        variable = self.plan.written[new]
+        if new in self.products:
+            product = self.products[new]
+            return any(base_of(x) is variable for x in (product.a, product.b))
+        layout = self.plan.layouts.get(new)
+        if layout is None or layout.reduces or new.op.kind is Kind.SCATTER:
+            return any(source is variable for source, _, _ in self.plan.reads[new])
+        return any(
+            source is variable and place != layout.place for source, place, _ in self.plan.reads[new]
+        )
+
+    def _sorted(self, listed: Sequence[Tensor]) -> list[Tensor]:
+        before: dict[Tensor, set[Tensor]] = {x: set() for x in listed}
+        readers: dict[Tensor, set[Tensor]] = {}
+        for x in listed:
+            for source, _, _ in self.plan.reads[x]:
+                if source in before and source is not x:
+                    before[x].add(source)
+                readers.setdefault(source, set()).add(x)
+        for new, variable in self.plan.written.items():
+            before[new] |= readers.get(variable, set()) - {new}
+        after: dict[Tensor, list[Tensor]] = {}
+        for x, needed in before.items():
+            for y in needed:
+                after.setdefault(y, []).append(x)
+        ready = [(x.serial, i) for i, x in enumerate(listed) if not before[x]]
+        heapq.heapify(ready)
+        place = {x: i for i, x in enumerate(listed)}
+        order: list[Tensor] = []
+        while ready:
+            x = listed[heapq.heappop(ready)[1]]
+            order.append(x)
+            for y in after.get(x, ()):
+                before[y].discard(x)
+                if not before[y]:
+                    heapq.heappush(ready, (y.serial, place[y]))
+        return order
+
+    def _deferred(self, new: Tensor) -> Tensor:
+        """Where two new values need each other's old one: keep one aside and copy it at the end."""
+        variable = self.plan.written[new]
+        if new in self.products and self.products[new].into is not None:
+            raise ChainruleError("planning: an update in place waits for itself")
+        copy = _copy(new)
+        self.plan.updates[variable] = copy
+        self.plan.anchors.add(copy)
+        layout = self.plan.layouts[copy] = layout_of(copy)
+        self.plan.reads[copy] = [(new, layout.place, new.shape)]
+        return copy
+
+    # nests ------------------------------------------------------------------------------------
+
+    def _place(self, x: Tensor) -> None:
+        plan = self.plan
+        if x in self.products:
+            self._append(Step("product", [x], product=self.products[x]))
+        elif x.op.kind is Kind.CONTROL:
+            self._append(Step("control", [x]))
+        elif x.op.kind is Kind.SCATTER:
+            layout = plan.layouts[x]
+            self._append(Step("scatter", [x], layout.space, layout.split))
+        else:
+            earliest = self._earliest(x)
+            for i in range(earliest, len(plan.steps)):
+                if self._joins(x, i):
+                    self._join(x, i)
+                    return
+            layout = plan.layouts[x]
+            self._append(Step("nest", [x], layout.space, layout.split))
+
+    def _append(self, step: Step) -> None:
+        self.plan.step_of[step.anchors[0]] = len(self.plan.steps)
+        self.plan.steps.append(step)
+
+    def _earliest(self, x: Tensor) -> int:
+        """The first step in which x may stand: not before what it reads, nor before readers of what it writes."""
+        plan, first = self.plan, 0
+        for source, _, _ in plan.reads[x]:
+            if source in plan.step_of:
+                first = max(first, plan.step_of[source])
+        variable = plan.written.get(x)
+        for y, reads in plan.reads.items():
+            if variable is not None and y in plan.step_of and any(s is variable for s, _, _ in reads):
+                first = max(first, plan.step_of[y] + 1)
+        return first
+
+    def _joins(self, x: Tensor, i: int) -> bool:
+        plan, step, layout = self.plan, self.plan.steps[i], self.plan.layouts[x]
+        if step.kind != "nest" or bool(layout.space) != bool(step.space):
+            return False
+        fitted = _fit(step, layout)
+        if fitted is None:
+            return False
+        space, split = fitted
+        if not self._related(x, step):
+            return False
+        for source, place, shape in plan.reads[x]:
+            if plan.step_of.get(source) == i and not self._available(source, place, shape, split, len(space)):
+                return False
+        return True
+
+    def _related(self, x: Tensor, step: Step) -> bool:
+        mine = {s for s, _, _ in self.plan.reads[x] if s.op is not LEAF or s.shape != ()}
+        for y in step.anchors:
+            if y in mine or any(s in mine for s, _, _ in self.plan.reads[y]):
+                return True
+        return False
+
+    def _available(self, source: Tensor, place: Place, shape: Shape, split: int | None, depth: int) -> bool:
+        """Whether another anchor of the nest has its value at the place when it is asked for."""
+        layout = self.plan.layouts[source]
+        if layout.reduces in ("all", "column") or shape != source.shape:
+            return False
+        wide = [p for p, d in zip(place, shape, strict=True) if d != 1]
+        if [p.loop for p in wide] != list(range(len(wide))):
+            return False
+        if layout.reduces == "row":
+            return split is not None and len(wide) == split
+        return True
+
+    def _join(self, x: Tensor, i: int) -> None:
+        plan, step = self.plan, self.plan.steps[i]
+        fitted = _fit(step, plan.layouts[x])
+        if fitted is not None:
+            step.space, step.split = fitted
+        step.anchors.append(x)
+        plan.step_of[x] = i
+
+
+def _source(node: Tensor) -> Tensor:
+    """The control op whose result an item is; any other node itself."""
+    return node.inputs[0] if node.op.kind is Kind.ITEM else node
+
+
+def _copy(node: Tensor) -> Tensor:
+    return Tensor(OPS["stop_gradient"], (node,), {}, node.shape, node.dtype)
+
+
+def _fit(step: Step, layout: Layout) -> tuple[Shape, int | None] | None:
+    """The loops that serve both a step and one more anchor; None if they do not go together."""
+    short, long = sorted((step.space, layout.space), key=len)
+    if long[: len(short)] != short:
+        return None
+    split = step.split if layout.split is None else layout.split
+    if step.split is not None and layout.split is not None and step.split != layout.split:
+        return None
+    if len(short) != len(long):  # the shorter one's loops are the rows
+        if split not in (None, len(short)):
+            return None
+        split = len(short)
+    return long, split
+
+
+def layout_of(node: Tensor) -> Layout:
+    """How an anchor walks over its elements."""
+    x = node.inputs[0] if node.op.kind is Kind.REDUCE else node
+    if node.op.kind is Kind.SCATTER:
+        x = node.inputs[1]
+    wide = [a for a, d in enumerate(x.shape) if d != 1]
+    if node.op.kind is not Kind.REDUCE:
+        return Layout(tuple(x.shape[a] for a in wide), None, _counters(x.shape, wide))
+    axes = [a for a in wide if a in node.attrs["axis"]]
+    kept = [a for a in wide if a not in axes]
+    if not kept and node.op.name == "sum":
+        return Layout(tuple(x.shape[a] for a in wide), None, _counters(x.shape, wide), "all")
+    if node.op.name == "sum" and kept and axes and max(axes) < min(kept):
+        return Layout(tuple(x.shape[a] for a in wide), len(axes), _counters(x.shape, wide), "column")
+    order = kept + axes
+    return Layout(tuple(x.shape[a] for a in order), len(kept), _counters(x.shape, order), "row")
+
+
+def _counters(shape: Shape, order: Sequence[int]) -> Place:
+    """The place whose axes are the loops in the given order; axes of size 1 stay at 0."""
+    loop = {axis: k for k, axis in enumerate(order)}
+    return tuple(counter(loop[a]) if a in loop else ZERO for a in range(len(shape)))
+
+
+__all__ = ["Dim", "Index", "Layout", "Plan", "Product", "Step", "base_of", "layout_of", "make_plan"]

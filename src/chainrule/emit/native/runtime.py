@@ -1,0 +1,312 @@
+"""What kernels are made of: typed addresses, calls by address, elementary functions, and fixed kernels.
+
+Everything here is compiled by Numba. A kernel takes the address of its block, a row of int64 that
+holds sizes and addresses, and returns nothing; it allocates nothing and raises nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+inf = math.inf
+nan = math.nan
+f4, f8, i8, i4, u8 = np.float32, np.float64, np.int64, np.int32, np.uint64
+
+FASTMATH = {"nsz", "arcp", "contract", "reassoc"}  # but NaN and infinity keep their meaning
+OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
+
+
+def _pointer(kind: Any) -> Any:
+    """A function that takes an address for an array of that type."""
+
+    @intrinsic
+    def at(context, address):  # type: ignore[no-untyped-def]
+        def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+            return builder.inttoptr(args[0], ctx.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(types.int64), build
+
+    return at
+
+
+f4p, f8p = _pointer(types.float32), _pointer(types.float64)
+i8p, i4p, i2p, i1p = (_pointer(t) for t in (types.int64, types.int32, types.int16, types.int8))
+u8p, u4p, u2p, u1p = (_pointer(t) for t in (types.uint64, types.uint32, types.uint16, types.uint8))
+b1p = u1p  # a truth value is stored as a byte
+
+
+@intrinsic
+def call(context, function, block):  # type: ignore[no-untyped-def]
+    """Call a kernel by its address."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        kernel = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+        builder.call(builder.inttoptr(args[0], kernel.as_pointer()), [args[1]])
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, types.int64), build
+
+
+@intrinsic
+def call_gemm(context, function, arguments):  # type: ignore[no-untyped-def]
+    """Call BLAS's gemm by its address; `arguments` holds thirteen addresses."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        gemm = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 13)
+        passed = [builder.extract_value(args[1], i) for i in range(13)]
+        builder.call(builder.inttoptr(args[0], gemm.as_pointer()), passed)
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, types.UniTuple(types.int64, 13)), build
+
+
+def _control_word(name: str) -> Any:
+    """Store or load the floating-point control word of x86; nothing on other processors."""
+
+    @intrinsic
+    def access(context, address):  # type: ignore[no-untyped-def]
+        def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+            if "x86" in builder.module.triple or "i386" in builder.module.triple:
+                pointer = ir.IntType(8).as_pointer()
+                kind = ir.FunctionType(ir.VoidType(), [pointer])
+                function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}")
+                builder.call(function, [builder.inttoptr(args[0], pointer)])
+            return ctx.get_dummy_value()
+
+        return types.void(types.int64), build
+
+    return access
+
+
+store_control, load_control = _control_word("stmxcsr"), _control_word("ldmxcsr")
+FLUSH_TO_ZERO = 0x8040  # denormal results and operands count as zero
+
+
+@intrinsic
+def high_product(context, x, y):  # type: ignore[no-untyped-def]
+    """The upper 64 bits of a product of 64-bit numbers."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), build
+
+
+@intrinsic
+def power_of_two(context, k):  # type: ignore[no-untyped-def]
+    """2**k as float32, for -126 <= k <= 127, from its bits."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        word = ir.IntType(32)
+        bits = builder.shl(builder.add(args[0], ir.Constant(word, 127)), ir.Constant(word, 23))
+        return builder.bitcast(bits, ir.FloatType())
+
+    return types.float32(types.int32), build
+
+
+inlined = njit(forceinline=True, no_cpython_wrapper=True, **OPTIONS)
+
+
+# elementary functions of float32 that the compiler turns into vector code -----------------------
+
+
+@inlined
+def exp_f4(x):  # type: ignore[no-untyped-def]
+    """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction)."""
+    t = x if x < f4(88.8) else f4(88.8)
+    t = t if t > f4(-87.4) else f4(-87.4)
+    k = i4(t * f4(1.44269504) + (f4(0.5) if t > f4(0) else f4(-0.5)))
+    r = (t - f4(k) * f4(0.693359375)) + f4(k) * f4(2.12194440e-4)
+    p = f4(1) + r * (f4(1) + r * (f4(0.5) + r * (f4(0.166666667) + r * (
+        f4(0.0416666667) + r * (f4(0.00833333) + r * f4(0.00138888))))))  # fmt: skip
+    y = p * power_of_two(k - i4(1)) * f4(2)
+    y = f4(0) if x < f4(-87.33) else y
+    y = f4(inf) if x > f4(88.7228) else y
+    return x if x != x else y
+
+
+@inlined
+def tanh_f4(x):  # type: ignore[no-untyped-def]
+    """tanh(x) to 3e-7: a polynomial near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere."""
+    a = abs(x)
+    y = f4(1) - f4(2) / (exp_f4(f4(2) * (a if a < f4(10) else f4(10))) + f4(1))
+    q = a * a
+    small = a * (f4(1) + q * (f4(-0.333333333) + q * (f4(0.133333333) + q * (
+        f4(-0.053968254) + q * f4(0.021869489)))))  # fmt: skip
+    y = small if a < f4(0.25) else y
+    y = -y if x < f4(0) else y
+    return x if x != x else y
+
+
+@inlined
+def logistic_f4(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + exp(-x)), with exp of a negative number only."""
+    e = exp_f4(-x if x >= f4(0) else x)
+    return (f4(1) if x >= f4(0) else e) / (f4(1) + e)
+
+
+@inlined
+def softplus_f4(x):  # type: ignore[no-untyped-def]
+    """log(1 + exp(x)), with exp of a negative number only."""
+    e = exp_f4(-x if x >= f4(0) else x)
+    return (x if x >= f4(0) else f4(0)) + math.log1p(e)
+
+
+@inlined
+def logistic_f8(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + exp(-x)), with exp of a negative number only."""
+    e = math.exp(-x if x >= 0.0 else x)
+    return (1.0 if x >= 0.0 else e) / (1.0 + e)
+
+
+@inlined
+def softplus_f8(x):  # type: ignore[no-untyped-def]
+    """log(1 + exp(x)), with exp of a negative number only."""
+    e = math.exp(-x if x >= 0.0 else x)
+    return (x if x >= 0.0 else 0.0) + math.log1p(e)
+
+
+# random numbers and indices ---------------------------------------------------------------------
+
+
+@inlined
+def philox(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+    """The 64 random bits at a place: Philox4x64-10 (Salmon et al., 2011)."""
+    c0, c1, c2, c3 = u8(linear >> 2) + u8(1), u8(step), u8(0), u8(0)
+    k0, k1 = u8(seed), u8(purpose)
+    for _ in range(10):
+        h0 = high_product(u8(0xD2E7470EE14C6C93), c0)
+        l0 = u8(0xD2E7470EE14C6C93) * c0
+        h1 = high_product(u8(0xCA5A826395121157), c2)
+        l1 = u8(0xCA5A826395121157) * c2
+        c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0
+        k0 += u8(0x9E3779B97F4A7C15)
+        k1 += u8(0xBB67AE8584CAA73B)
+    lane = linear & 3
+    return c0 if lane == 0 else (c1 if lane == 1 else (c2 if lane == 2 else c3))
+
+
+@inlined
+def uniform_f8(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+    """A number in [0, 1) with 53 random bits."""
+    return f8(i8(philox(seed, step, purpose, linear) >> u8(11))) * 2.0**-53
+
+
+@inlined
+def uniform_f4(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+    """A number in [0, 1) with 24 random bits."""
+    return f4(i8(philox(seed, step, purpose, linear) >> u8(40))) * f4(2.0**-24)
+
+
+@inlined
+def inside(i, n, flag):  # type: ignore[no-untyped-def]
+    """An index counted from the start; outside the axis the flag is set and 0 given."""
+    j = i if i >= 0 else i + n
+    if j < 0 or j >= n:
+        flag[0] = 1
+        return 0
+    return j
+
+
+# fixed kernels ----------------------------------------------------------------------------------
+
+
+def gemm_f4(block):  # type: ignore[no-untyped-def]
+    """C = scale A B + beta C for a number of matrices in a row; see `blocks.product_block`."""
+    a = i8p(block)
+    work = a[0]
+    numbers = f4p(work)
+    numbers[0] = f4p(a[1])[0] if a[1] != 0 else f4(1)
+    if a[2] != 0:
+        numbers[0] = -numbers[0]
+    for i in range(a[4]):
+        x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
+        call_gemm(a[3], (a[11], a[12], a[13], a[14], a[15], work, y, a[16], x, a[17], work + 8, c, a[18]))
+
+
+def gemm_f8(block):  # type: ignore[no-untyped-def]
+    """The same for float64."""
+    a = i8p(block)
+    work = a[0]
+    numbers = f8p(work)
+    numbers[0] = f8p(a[1])[0] if a[1] != 0 else f8(1)
+    if a[2] != 0:
+        numbers[0] = -numbers[0]
+    for i in range(a[4]):
+        x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
+        call_gemm(a[3], (a[11], a[12], a[13], a[14], a[15], work, y, a[16], x, a[17], work + 8, c, a[18]))
+
+
+def gather(block):  # type: ignore[no-untyped-def]
+    """Copy the rows of a batch: count, words a row, source, target, address of the rows' address."""
+    a = i8p(block)
+    n, width = a[0], a[1]
+    source, target, rows = u4p(a[2]), u4p(a[3]), i8p(i8p(a[4])[0])
+    for r in range(n):
+        q = rows[r] * width
+        for c in range(width):
+            target[r * width + c] = source[q + c]
+
+
+def gather_bytes(block):  # type: ignore[no-untyped-def]
+    """The same for rows whose size is not a number of four-byte words."""
+    a = i8p(block)
+    n, width = a[0], a[1]
+    source, target, rows = u1p(a[2]), u1p(a[3]), i8p(i8p(a[4])[0])
+    for r in range(n):
+        q = rows[r] * width
+        for c in range(width):
+            target[r * width + c] = source[q + c]
+
+
+def drive(block):  # type: ignore[no-untyped-def]
+    """All batches of a slice of an epoch: for each, every kernel in order; then its loss.
+
+    Block: kernels, their addresses, their blocks' addresses, batches, rows, batch size, cell of the
+    rows' address, losses, loss, whether it is float64, two words for the control word, flag.
+    """
+    a = i8p(block)
+    functions, blocks, losses, flag = i8p(a[1]), i8p(a[2]), f8p(a[7]), i8p(a[12])
+    store_control(a[10])
+    words = i4p(a[10])
+    words[1] = words[0] | i4(FLUSH_TO_ZERO)
+    load_control(a[10] + 4)
+    for batch in range(a[3]):
+        i8p(a[6])[0] = a[4] + batch * a[5] * 8
+        for k in range(a[0]):
+            call(functions[k], blocks[k])
+        losses[batch] = f8p(a[8])[0] if a[9] != 0 else f8(f4p(a[8])[0])
+        if flag[0] != 0:
+            break
+    load_control(a[10])
+
+
+def repeat(block):  # type: ignore[no-untyped-def]
+    """A nested program, run a number of times: copies in, kernels, copies out.
+
+    Block: times, kernels, their addresses, their blocks' addresses, copies before, copies after,
+    address of the copies. A copy is six numbers: source, its step, target, its step, bytes, start.
+    """
+    a = i8p(block)
+    functions, blocks, copies = i8p(a[2]), i8p(a[3]), i8p(a[6])
+    for t in range(a[0]):
+        for k in range(a[4] + a[5]):
+            if k == a[4]:
+                for f in range(a[1]):
+                    call(functions[f], blocks[f])
+            source = u1p(copies[6 * k] + copies[6 * k + 1] * t)
+            target = u1p(copies[6 * k + 2] + copies[6 * k + 3] * t)
+            for b in range(copies[6 * k + 4]):
+                target[b] = source[b]
+
+
+FIXED = {f.__name__: f for f in (gemm_f4, gemm_f8, gather, gather_bytes, drive, repeat)}

@@ -1,0 +1,91 @@
+"""Program: a piece of graph with named inputs, outputs, and updates of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..errors import DTypeError, ParameterError, ShapeError
+from .tensor import LEAF, Tensor, topological
+
+
+class Program:
+    """What a step computes: outputs from inputs, and new values for variables.
+
+    Parameters
+    ----------
+    inputs : sequence of Tensor
+        Leaves whose values come with each call.
+    outputs : mapping of str to Tensor
+    updates : mapping of Tensor to Tensor, optional
+        A leaf with a value (a variable) and its new value, of the same shape and type. All new
+        values are computed from the old ones.
+    name : str
+        The function's name in printed source.
+
+    Raises
+    ------
+    ParameterError
+        If an input or variable is not a leaf, or two have the same name.
+    ShapeError, DTypeError
+        If a new value differs from its variable in shape or type.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> w = cr.tensor(1.0, name="w")
+    >>> step = cr.Program([], {"loss": w * w}, {w: w - 0.1 * (2 * w)})
+    """
+
+    __slots__ = ("inputs", "name", "outputs", "updates")
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Mapping[str, Tensor],
+        updates: Mapping[Tensor, Tensor] | None = None,
+        name: str = "step",
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = dict(outputs)
+        self.updates = dict(updates or {})
+        self.name = name
+        for leaf in (*self.inputs, *self.updates):
+            if leaf.op is not LEAF:
+                raise ParameterError(f"Program: inputs and variables are leaves, got {leaf!r}")
+        for variable, new in self.updates.items():
+            if new.shape != variable.shape:
+                raise ShapeError(
+                    f"Program: variable {variable.name} has shape {variable.shape}, "
+                    f"its new value {new.shape}"
+                )
+            if new.dtype != variable.dtype:
+                raise DTypeError(
+                    f"Program: variable {variable.name} is {variable.dtype}, its new value {new.dtype}. "
+                    "Convert it with .astype."
+                )
+        given = [leaf.name for leaf in (*self.inputs, *self.variables) if leaf.name]
+        twice = {name for name in given if given.count(name) > 1}
+        if twice:
+            raise ParameterError(f"Program: two leaves are called {sorted(twice)[0]!r}. Names must differ.")
+
+    @property
+    def roots(self) -> list[Tensor]:
+        """All that has to be computed."""
+        return [*self.outputs.values(), *self.updates.values()]
+
+    @property
+    def variables(self) -> list[Tensor]:
+        """Leaves with a value that are not inputs: what is updated, then what is only read."""
+        listed = dict.fromkeys(self.updates)
+        for node in topological(self.roots):
+            if node.op is LEAF and node not in self.inputs_set:
+                listed.setdefault(node)
+        return list(listed)
+
+    @property
+    def inputs_set(self) -> set[Tensor]:
+        return set(self.inputs)
+
+    def __repr__(self) -> str:
+        names = [leaf.name or "_" for leaf in self.inputs]
+        return f"<Program {self.name}({', '.join(names)}) -> {', '.join(self.outputs)}>"

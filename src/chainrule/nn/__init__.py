@@ -1,0 +1,1 @@
+"""Layers, losses and initial weights; a network's structure, weights and graph."""

@@ -1,0 +1,70 @@
+"""Checks of arguments that several rooms share."""
+
+from __future__ import annotations
+
+import keyword
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, DTypeError, ParameterError
+
+Array = np.ndarray[Any, Any]
+
+
+def positive_int(value: object, what: str, example: str) -> int:
+    """A whole number of at least 1; `example` is what to write instead."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ParameterError(f"{what} must be a positive int, got {value!r}. Pass e.g. {example}.")
+    return number
+
+
+def checked_seed(seed: object) -> int:
+    """A seed: a whole number from 0 to 2**63 - 1."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63 or isinstance(seed, bool):
+        raise ParameterError(f"seed must be an int from 0 to 2**63 - 1, got {seed!r}. Pass e.g. seed=0.")
+    return number
+
+
+def checked_name(name: object, what: str) -> str | None:
+    """A plain identifier that printed source can use, or None."""
+    if name is None:
+        return None
+    if not isinstance(name, str) or not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+        raise ParameterError(
+            f"{what}: name {name!r:.60} is not a plain identifier. Use letters, digits and _, e.g. 'gate'."
+        )
+    return name
+
+
+def real_array(value: Any, what: str, ndim: int) -> Array:
+    """A finite array of real numbers, as float64, with `ndim` axes.
+
+    Raises
+    ------
+    DTypeError
+        If it holds anything but real numbers.
+    DataError
+        If it holds NaN or infinity, or has another number of axes.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DTypeError(f"{what}: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"{what}: expected real numbers, got {array.dtype} ({value!r:.60})")
+    if array.ndim != ndim:
+        raise DataError(f"{what}: expected {ndim} axes, got shape {array.shape}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise DataError(f"{what}: holds NaN or infinity. Pass finite numbers.")
+    return array

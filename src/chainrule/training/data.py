@@ -1,0 +1,254 @@
+"""From what people have to what programs take: checks of X and y, class labels to numbers and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, DTypeError, ShapeError
+from ..nn.losses import Loss
+
+Array = np.ndarray[Any, Any]
+
+
+def _array(value: Any, what: str) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{what}: its rows differ in length. Pass an array with one row a sample.") from None
+    return array
+
+
+def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "X") -> Array:
+    """The rows as a contiguous array of the network's type.
+
+    Parameters
+    ----------
+    X : array-like of numbers, shape (rows, inputs)
+    inputs : int or None
+        How many columns there must be.
+    dtype : numpy.dtype
+    what : str
+        What errors call it.
+
+    Raises
+    ------
+    ShapeError
+        If it has not two axes, or another number of columns.
+    DTypeError
+        If it holds text, objects, dates or complex numbers.
+    DataError
+        If it is empty, or holds NaN, infinity, or numbers too large for the type.
+    """
+    array = _array(X, what)
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(
+            f"{what}: expected numbers, got {_describe(array)}. Encode text and categories as numbers first."
+        )
+    if array.ndim != 2:
+        hint = {
+            1: f"One column: {what}.reshape(-1, 1); one row: {what}.reshape(1, -1).",
+            0: "Pass an array with one row a sample.",
+        }.get(array.ndim, f"Flatten each sample: {what}.reshape(len({what}), -1).")
+        raise ShapeError(f"{what}: expected shape (rows, inputs), got {array.shape}. {hint}")
+    if array.size == 0:
+        raise DataError(f"{what}: is empty, shape {array.shape}. Pass at least one row and one column.")
+    if inputs is not None and array.shape[1] != inputs:
+        raise ShapeError(f"{what}: the network has {inputs} inputs, got {array.shape[1]} columns.")
+    return _finite(array, dtype, what)
+
+
+def _finite(array: Array, dtype: np.dtype[Any], what: str) -> Array:
+    """The array in the network's type, checked to be finite before and after."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.ascontiguousarray(array, dtype=dtype)
+        if np.isfinite(converted.sum()):  # NaN and infinity survive any sum: one quick pass says all is well
+            return converted
+    bad = ~np.isfinite(converted)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+        value = array[place]
+        if np.isfinite(value):
+            raise DataError(f"{what}: {value} in {where} is too large for {dtype}. Scale it, or use float64.")
+        kind = "NaN" if np.isnan(value) else "infinity"
+        raise DataError(
+            f"{what}: holds {kind}, first in {where} ({int(bad.sum())} of {bad.size} values). "
+            "Fill or drop what is missing first."
+        )
+    return converted
+
+
+def _describe(array: Array) -> str:
+    if array.dtype.kind in "OUS" and array.size:
+        return f"{'objects' if array.dtype.kind == 'O' else 'text'} such as {array.flat[0]!r:.40}"
+    return str(array.dtype)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How targets are written as numbers, and predictions read back.
+
+    Attributes
+    ----------
+    classes : ndarray or None
+        The labels, in the order of the outputs; None for values and for several yes-or-no outputs.
+    columns : bool
+        Whether y had two axes, so that predicted values have as well.
+    """
+
+    classes: Array | None = None
+    columns: bool = False
+
+
+def encode_targets(
+    y: Any, rows: int, loss: Loss, units: int, dtype: np.dtype[Any], coding: Coding | None, what: str = "y"
+) -> tuple[Array, Coding]:
+    """Targets as the network's programs take them.
+
+    Parameters
+    ----------
+    y : array-like
+        One entry or row a sample: labels of any kind, one-hot rows, or values, as the loss asks.
+    rows : int
+        How many there must be.
+    loss : Loss
+    units : int
+        The network's outputs.
+    dtype : numpy.dtype
+        The network's.
+    coding : Coding or None
+        That of an earlier fit, whose labels y's must be among.
+
+    Returns
+    -------
+    t : ndarray
+        For classes int64, shape (rows,); else of `dtype`, shape (rows, units).
+    coding : Coding
+
+    Raises
+    ------
+    ShapeError
+        If the length or the number of columns does not fit.
+    DTypeError
+        If y holds what cannot be a label, or a value.
+    DataError
+        If it is empty, holds NaN or infinity, or labels that do not fit the outputs.
+    """
+    array = _labels(_array(y, what), what)
+    if array.ndim not in (1, 2):
+        raise ShapeError(f"{what}: expected one or two axes, got shape {array.shape}.")
+    if array.size == 0:
+        raise DataError(f"{what}: is empty, shape {array.shape}.")
+    if len(array) != rows:
+        raise ShapeError(f"{what}: has {len(array)} rows, X has {rows}. Pass one target a row.")
+    if loss.target == "values" or (loss.target == "binary" and array.ndim == 2):
+        return _columns(array, loss, units, dtype, what), Coding(None, array.ndim == 2)
+    if loss.target == "binary":
+        if units != 1:
+            raise ShapeError(f"{what}: the network has {units} outputs, so y needs shape ({rows}, {units}).")
+        t, coding = _classes(array, 2, coding, loss, what)
+        return np.ascontiguousarray(t[:, None], dtype=dtype), coding
+    if array.ndim == 2:
+        return _one_hot_rows(array, units, what), Coding(np.arange(units), True)
+    return _classes(array, units, coding, loss, what)
+
+
+def _labels(array: Array, what: str) -> Array:
+    """Objects as the one type they all have; NaN and other kinds refused."""
+    if array.dtype.kind == "O" and array.size:
+        kinds = {type(v) for v in array.flat}
+        for kind, dtype in ((str, np.str_), (bool, np.bool_), (int, np.int64), (float, np.float64)):
+            if all(issubclass(k, kind) for k in kinds):
+                return array.astype(dtype)
+        missing = sum(v is None or v != v for v in array.flat)
+        if missing:
+            raise DataError(f"{what}: {missing} of {array.size} entries are missing. Drop these rows first.")
+        names = ", ".join(sorted(k.__name__ for k in kinds))
+        raise DTypeError(f"{what}: entries of several kinds, or of one that cannot be a target: {names}.")
+    if array.dtype.kind not in "biufUO":
+        raise DTypeError(f"{what}: expected numbers, truth values or text, got {array.dtype}.")
+    return array
+
+
+def _columns(array: Array, loss: Loss, units: int, dtype: np.dtype[Any], what: str) -> Array:
+    """Values, shape (rows, units)."""
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(f"{what}: loss {loss.name} needs numbers, got {_describe(array)}.")
+    columns = array[:, None] if array.ndim == 1 else array
+    if columns.shape[1] != units:
+        hint = ""
+        if array.ndim == 1:
+            hint = " For classes pass one-hot rows, or use loss='cross_entropy'."
+        raise ShapeError(
+            f"{what}: the network has {units} outputs, got shape {array.shape}; "
+            f"expected ({len(array)}, {units}).{hint}"
+        )
+    columns = _finite(columns, dtype, what)
+    if loss.target == "binary" and (columns.min() < 0 or columns.max() > 1):
+        span = f"{columns.min()} to {columns.max()}"
+        raise DataError(f"{what}: loss {loss.name} needs numbers from 0 to 1, got {span}.")
+    return columns
+
+
+def _one_hot_rows(array: Array, units: int, what: str) -> Array:
+    """The classes of one-hot rows."""
+    if array.shape[1] != units:
+        hint = f" Labels have one axis: {what}.ravel()." if array.shape[1] == 1 else ""
+        raise ShapeError(f"{what}: the network has {units} outputs, got shape {array.shape}.{hint}")
+    ones = array == 1
+    if not (ones | (array == 0)).all() or (ones.sum(axis=1) != 1).any():
+        raise DataError(
+            f"{what}: with two axes, rows must be one-hot: a single 1, else 0. Labels have one axis."
+        )
+    places: Array = ones.argmax(axis=1).astype(np.int64)
+    return places
+
+
+def _classes(array: Array, units: int, coding: Coding | None, loss: Loss, what: str) -> tuple[Array, Coding]:
+    """Labels as places in the sorted classes."""
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise DataError(f"{what}: holds NaN or infinity. Drop these rows first.")
+        if (array != np.floor(array)).any():
+            value = array[array != np.floor(array)][0]
+            raise DataError(
+                f"{what}: {value} is no class label; loss {loss.name} is for classes. "
+                "Use loss='mse' for continuous values."
+            )
+    if coding is None or coding.classes is None:
+        coding = Coding(_new_classes(array, units, loss, what))
+    classes = coding.classes
+    if classes is None:
+        raise DataError(f"{what}: labels, where the network was fitted to columns of targets.")
+    if (classes.dtype.kind == "U") != (array.dtype.kind == "U"):
+        raise DataError(f"{what}: holds {array.dtype}, but the network's classes are {_listed(classes)}.")
+    t = np.searchsorted(classes, array).astype(np.int64)
+    t[t == len(classes)] = 0
+    strange = classes[t] != array
+    if strange.any():
+        raise DataError(
+            f"{what}: label {array[strange][0].item()!r} is not among the classes, {_listed(classes)}."
+        )
+    return t, coding
+
+
+def _new_classes(array: Array, units: int, loss: Loss, what: str) -> Array:
+    """The labels that outputs stand for: 0 to units - 1 where y holds only such, else those of y."""
+    if array.dtype.kind == "b":
+        array = np.array([False, True]) if units == 2 else array
+    elif array.dtype.kind in "iuf" and array.min() >= 0 and array.max() < units:
+        return np.arange(units, dtype=array.dtype)
+    classes = np.unique(array)
+    if len(classes) != units:
+        needed = "two classes" if loss.target == "binary" else f"{units} classes, one an output"
+        found = f"{len(classes)}: {_listed(classes)}"
+        raise DataError(f"{what}: loss {loss.name} here needs {needed}; there are {found}.")
+    return classes
+
+
+def _listed(classes: Array) -> str:
+    shown = ", ".join(repr(c) for c in classes[:6].tolist())
+    return f"{shown}, ..." if len(classes) > 6 else shown

@@ -1,0 +1,108 @@
+"""What a person sees of a fit: a bar with the time left on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from .history import History
+
+LINES = 10  # how many a fit prints where there is no terminal
+
+
+class Progress:
+    """Shows nothing; what the loop calls."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def advance(self, steps: int) -> None:
+        """So many more steps are done."""
+
+    def epoch(self, history: History) -> None:
+        """An epoch is finished."""
+
+
+class Bar(Progress):
+    """A bar on standard error: epoch, loss, validation loss, time left."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self.epochs = epochs
+        self.started = time.perf_counter()
+        self.console = Console(stderr=True)
+        self.live = self.console.is_terminal
+        self.shown = 0.0
+        self.pending = 0
+        self.last: dict[str, Any] = {}
+        self.bar = RichProgress(
+            TextColumn("epoch {task.fields[epoch]:>{task.fields[width]}}/{task.fields[epochs]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[losses]}"),
+            TextColumn("[dim]time[/]"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left[/]"),
+            TimeRemainingColumn(),
+            console=self.console,
+            expand=True,
+            disable=not self.live,
+        )
+        self.task = self.bar.add_task(
+            "", total=epochs * steps, epoch=0, epochs=epochs, width=len(str(epochs)), losses=""
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._show()
+        self.bar.stop()
+
+    def advance(self, steps: int) -> None:
+        self.pending += steps
+        if time.perf_counter() - self.shown > 0.05:
+            self._show()
+
+    def epoch(self, history: History) -> None:
+        self.last = {"epoch": history.epochs, "losses": _losses(history)}
+        if not self.live and self._has_line(history.epochs):
+            seconds = time.perf_counter() - self.started
+            left = seconds / history.epochs * (self.epochs - history.epochs)
+            self.console.print(
+                f"epoch {history.epochs:>{len(str(self.epochs))}}/{self.epochs}  {_losses(history)}  "
+                f"{seconds:.1f} s, {left:.1f} s left",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def _has_line(self, epoch: int) -> bool:
+        """Whether one of about ten lines, evenly spread, is due; the first and the last are."""
+        if epoch in (1, self.epochs) or self.epochs <= LINES:
+            return True
+        return epoch * LINES // self.epochs > (epoch - 1) * LINES // self.epochs
+
+    def _show(self) -> None:
+        self.bar.update(self.task, advance=self.pending, **self.last)
+        self.pending = 0
+        self.shown = time.perf_counter()
+
+
+def _losses(history: History) -> str:
+    text = f"loss {history.loss[-1]:.4f}"
+    if history.val_loss:
+        text += f"  val_loss {history.val_loss[-1]:.4f}"
+    if history.val_accuracy:
+        text += f"  val_acc {history.val_accuracy[-1]:.3f}"
+    return text
