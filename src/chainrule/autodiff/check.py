@@ -112,10 +112,17 @@ def check_rule(record: Op, order: int = 2, seed: int = 0) -> None:
     Raises
     ------
     GradientError
-        If they differ (the message names the op, the input and the element), or if the op has no derivative.
+        If they differ (the message names the op, the input and the element), or if the op has no
+        derivative.
+    ParameterError
+        If the op runs a nested program.
     """
     if record.vjp is None or record.kind in (Kind.SOURCE, Kind.RANDOM):
         raise GradientError(f"op {record.name!r} has no derivative: there is nothing to check")
+    if record.kind in (Kind.CONTROL, Kind.ITEM):
+        raise ParameterError(
+            f"check_rule: op {record.name!r} runs a program; check a function that uses it with check_gradients"
+        )
     for attrs, arrays in rule_cases(record, seed):
         operands = [tensor(a) for a in arrays]
         places = [i for i, x in enumerate(operands) if x.dtype.kind == "f"]

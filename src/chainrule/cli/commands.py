@@ -19,8 +19,9 @@ from ..nn.checks import checked_seed
 from ..nn.layers import Dense, Layer
 from ..nn.scaling import Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
-from ..training.files import write_whole
-from ..training.network import Network, load
+from ..training.files import load
+from ..training.network import Network
+from ..training.storage import write_whole
 from .report import baseline, report, scores
 from .tables import BUILT_IN, Table, load_table
 

@@ -6,18 +6,19 @@ import ast
 import inspect
 import keyword
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..graph.op import HELPERS, Kind, literal
 from ..graph.program import Program
-from ..graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
-from ..shapes import Dim, Shape, Size, names_in
+from ..graph.tensor import CONSTANT, LEAF, Tensor, topological
+from ..shapes import Shape, Size, names_in
 from .simplify import simplify
 
 WIDTH = 62  # an expression longer than this gets a line and a name of its own
 COMMENT_AT = 44
+BACKWARD = "backward: how the loss changes with each of them, from the last to the first"
 
 
 def numpy_source(program: Program) -> str:
@@ -59,169 +60,188 @@ class SourceWriter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.helpers: set[str] = set()
-        self.names: dict[Tensor, str] = {}
         self.taken: set[str] = {"np", "math", program.name, *HELPERS}
         self.texts: dict[Tensor, str] = {}
         self.lines: list[tuple[str, str]] = []
+        self.indent = ""
+        self.readers: dict[Tensor, list[Tensor]] = {}
         roots = simplify(program.roots)
         self.outputs = roots[: len(program.outputs)]
         self.updates = dict(zip(program.updates, roots[len(program.outputs) :], strict=True))
 
-    # names ------------------------------------------------------------------------------------
+    # lines and names: the records of control ops use these too ------------------------------------
 
-    def name(self, node: Tensor, wish: str | None = None) -> str:
-        """The node's variable, unique among all."""
-        if node not in self.names:
-            self.names[node] = self.fresh(wish or node.name or "v1")
-        return self.names[node]
+    def line(self, code: str, shape: Shape | None = None) -> None:
+        """Add a line, with the shape of what it assigns."""
+        self.lines.append((self.indent + code, _shape_comment(shape) if shape else ""))
 
     def fresh(self, wish: str) -> str:
         """A name that nothing else has: `wish`, or with the next number after it."""
-        name, stem = wish, wish.rstrip("0123456789") or "v"
-        number = 1
+        stem = wish.rstrip("0123456789") or "v"
+        name, number = wish, 1
         while name in self.taken or keyword.iskeyword(name):
             number += 1
-            name = f"{stem}{number}" if stem.endswith("_") or stem != wish else f"{stem}_{number}"
+            name = f"{stem}{number}" if stem != wish else f"{stem}_{number}"
         self.taken.add(name)
         return name
+
+    def atom(self, node: Tensor) -> str:
+        """The node's text as a name; a longer expression gets a line first."""
+        if not self.texts[node].isidentifier():
+            name = self.fresh(node.name or "v1")
+            self.line(f"{name} = {_minimal(self.texts[node])}", node.shape)
+            self.texts[node] = name
+        return self.texts[node]
+
+    def results_of(self, node: Tensor) -> dict[int, Tensor]:
+        """The results of a control op that are used."""
+        return {x.attrs["item"]: x for x in self.readers.get(node, ())}
+
+    @contextmanager
+    def block(self, bound: Mapping[Tensor, str]) -> Iterator[None]:
+        """Lines of an indented block, in which some leaves stand for expressions."""
+        hidden = {x: self.texts[x] for x in bound if x in self.texts}
+        self.texts.update(bound)
+        self.indent += "    "
+        yield
+        self.indent = self.indent[4:]
+        for x in bound:
+            del self.texts[x]
+        self.texts.update(hidden)
+
+    def nested(self, program: Program, wanted: Sequence[int]) -> dict[int, str]:
+        """Write a nested program's lines; the texts of the wanted outputs."""
+        outputs = list(program.outputs.values())
+        roots = simplify([outputs[k] for k in wanted])
+        for root in roots:
+            self.readers.setdefault(root, []).append(root)  # a line of its own if it is used twice
+        self.statements(roots, {})
+        return {k: _minimal(self.texts[root]) for k, root in zip(wanted, roots, strict=True)}
 
     # the function -----------------------------------------------------------------------------
 
     def body(self) -> str:
+        """The function's text."""
         leaves = signature(self.program)
-        sizes = {name for leaf in leaves for name in names_in(leaf.shape)}
-        self.taken |= sizes
+        self.taken |= {name for leaf in leaves for name in names_in(leaf.shape)}
         for i, leaf in enumerate(leaves):
-            self.texts[leaf] = self.name(leaf, leaf.name or f"x{i}")
+            self.texts[leaf] = self.fresh(leaf.name or f"x{i}")
         for root, wish in zip(self.outputs, self.program.outputs, strict=True):
-            if root not in self.texts and root.op is not CONSTANT and not root.name and wish.isidentifier():
-                self.name(root, wish)
-        order = sorted(topological([*self.outputs, *self.updates.values()]), key=lambda x: x.serial)
-        self.statements(order, set(self.outputs) | set(self.updates.values()))
+            if not root.name and not root.is_leaf and wish.isidentifier():
+                root.name = wish
+        self.statements([*self.outputs, *self.updates.values()], self.updates)
         self._assign_updates()
-        results = [self.texts[x] for x in self.outputs]
-        results += [self.texts[v] for v in self.updates]
+        results = [self.texts[x] for x in (*self.outputs, *self.updates)]
+        self.line(f"return {_minimal(', '.join(results)).strip('()')}")
+        text = " ".join(code for code, _ in self.lines)
         head = f"def {self.program.name}({', '.join(self.texts[leaf] for leaf in leaves)}):"
-        text = " ".join(code for code, _ in self.lines) + " ".join(results)
-        prologue = self._size_lines(leaves, set(re.findall(r"[A-Za-z_]\w*", text)))
-        lines = [(f"return {_minimal(', '.join(results)).strip('()')}", "")]
-        return "\n".join([head, *(_aligned(line) for line in [*prologue, *self.lines, *lines])]) + "\n"
+        sizes = self._size_lines(leaves, set(re.findall(r"[A-Za-z_]\w*", text)))
+        return "\n".join([head, *map(_aligned, [*sizes, *self.lines])]) + "\n"
 
     def _size_lines(self, leaves: Sequence[Tensor], used: set[str]) -> list[tuple[str, str]]:
-        lines, known = [], set[str]()
+        lines: dict[str, str] = {}
         for leaf in leaves:
             for axis, dim in enumerate(leaf.shape):
-                name = repr(dim)
-                if isinstance(dim, Size) and name.isidentifier() and name not in known and name in used:
-                    known.add(name)
-                    lines.append((f"{name} = {self.texts[leaf]}.shape[{axis}]", ""))
-        return lines
+                if isinstance(dim, Size) and repr(dim) in used:
+                    lines.setdefault(repr(dim), f"{dim} = {self.texts[leaf]}.shape[{axis}]")
+        return [(line, "") for line in lines.values()]
 
-    def statements(self, order: Sequence[Tensor], roots: set[Tensor]) -> None:
+    def statements(self, roots: Sequence[Tensor], updates: Mapping[Tensor, Tensor]) -> None:
         """Lines for all nodes: one for each that has a name, several users, or a long expression."""
-        users = Counter(x for node in order for x in set(node.inputs))
-        sections = self._sections(order)
+        order = sorted(topological(roots), key=lambda x: x.serial)
+        for node in order:
+            for x in dict.fromkeys(node.inputs):
+                self.readers.setdefault(x, []).append(node)
+        sections = self._sections(order) if updates else {}
         section = None
-        only_assigned = set(self.updates.values()) - set(self.outputs)
-        at_once = {new: v for v, new in self.updates.items() if _reads_alone(new, v, order, users)}
+        assigned_last = set(updates.values()) - set(self.outputs)
+        at_once = {new: v for v, new in updates.items() if self._reads_alone(new, v)}
         for node in order:
             if node in self.texts:
                 continue
-            if node.op is CONSTANT:
-                self.texts[node] = self._number(node, order)
+            if node.is_leaf:
+                self.texts[node] = self._leaf(node)
                 continue
-            if node.op is SIZE:
-                self.texts[node] = repr(node.attrs["dim"])
-                continue
-            if sections and sections.get(node) != section and node.op is not LEAF:
+            if sections and sections[node] != section:
                 section = sections[node]
-                self.lines.append((f"# {section}", ""))
+                self.line(f"# {section}")
             self.helpers.update(node.op.helpers)
-            if node.op.kind is Kind.CONTROL:
-                self.lines += node.op.source(self, node)  # type: ignore[misc]
+            if node.op.source is not None:
+                node.op.source(self, node)
                 continue
-            expression = self.expression(node)
-            if node in only_assigned and not users[node]:
+            expression = _minimal(node.op.write(node.op.numpy, node, [self.texts[x] for x in node.inputs]))
+            if node in assigned_last and not self.readers.get(node):
                 self.texts[node] = expression
-            elif node in at_once:
-                self.texts[node] = self.texts[at_once[node]]
-                self.lines.append((f"{self.texts[node]} = {expression}", _shape_comment(node.shape)))
-            elif (
-                node.name
-                or node in roots
-                or users[node] > 1
-                and not _is_cheap(node)
-                or len(expression) > WIDTH
-                or self._is_repeated(node, order)
-            ):
-                self.texts[node] = self.name(node)
-                self.lines.append((f"{self.texts[node]} = {expression}", _shape_comment(node.shape)))
+            elif node in at_once or self._deserves_line(node, expression):
+                variable = at_once.get(node)
+                name = self.texts[variable] if variable is not None else self.fresh(node.name or "v1")
+                self.texts[node] = name
+                self.line(f"{name} = {expression}", node.shape)
             else:
                 self.texts[node] = f"({expression})"
 
-    def _number(self, node: Tensor, order: Sequence[Tensor]) -> str:
-        """A constant; whole ones without a point where the other operand keeps the type."""
+    def _leaf(self, node: Tensor) -> str:
+        """A constant or size; whole numbers without a point where the other operand keeps the type."""
+        if node.op is not CONSTANT:
+            return repr(node.attrs["dim"])
         text = literal(node.attrs["value"])
         plain = all(
             any(x.op is not CONSTANT and x.dtype == node.dtype for x in user.inputs)
-            for user in order
-            if any(x is node for x in user.inputs)
+            for user in self.readers.get(node, ())
         )
-        return text.removesuffix(".0") if plain else text
+        return text.removesuffix(".0") if plain and node in self.readers else text
 
-    def expression(self, node: Tensor) -> str:
-        texts = [self.texts[x] for x in node.inputs]
-        return _minimal(node.op.write(node.op.numpy, node, texts))
-
-    def _is_repeated(self, node: Tensor, order: Sequence[Tensor]) -> bool:
-        """Whether a user's expression would show this node's more than once."""
-        for user in order:
-            for i, x in enumerate(user.inputs):
-                if x is node and user.op.kind is not Kind.CONTROL:
-                    marks = [f"<{j}>" for j in range(len(user.inputs))]
-                    if user.op.write(user.op.numpy, user, marks).count(marks[i]) > 1:
-                        return True
-        return False
+    def _deserves_line(self, node: Tensor, expression: str) -> bool:
+        readers = self.readers.get(node, ())
+        if node.name or len(expression) > WIDTH:
+            return True
+        if len(readers) > 1:
+            return not _is_cheap(node)
+        return any(_shows_twice(reader, node) for reader in readers if reader is not node)
 
     def _sections(self, order: Sequence[Tensor]) -> dict[Tensor, str]:
         """Forward is what the outputs need, backward what gradients need, the rest is the update."""
-        if not self.updates:
-            return {}
         forward = set(topological(self.outputs))
-        variables = {f"d_{v.name}" for v in self.updates}
-        backward = set(topological([x for x in order if x.name in variables]))
-        titles = {True: "forward", False: "backward: how the loss changes with each of them, last to first"}
+        gradients = {f"d_{v.name}" for v in self.updates}
+        backward = set(topological([x for x in order if x.name in gradients]))
         return {
-            x: titles[x in forward] if x in forward or x in backward else "update" for x in order
+            x: "forward" if x in forward else BACKWARD if x in backward else "update" for x in order
         }
+
+    def _reads_alone(self, new: Tensor, variable: Tensor) -> bool:
+        """Whether a new value is the only one that reads the old: then it takes its name at once."""
+        reader = variable
+        while reader is not new and len(self.readers.get(reader, ())) == 1:
+            reader = self.readers[reader][0]
+        return reader is new and new is not variable
 
     def _assign_updates(self) -> None:
         """New values under the variables' own names, unless a later line still reads an old one."""
-        if not self.updates:
-            return
-        if all(text != "# update" for text, _ in self.lines):
-            self.lines.append(("# update", ""))
-        expressions = {v: self.texts[new] for v, new in self.updates.items()}
-        pending = list(expressions)
-        late: list[tuple[str, str]] = []
-        for i, variable in enumerate(pending):
+        pending = {v: self.texts[new] for v, new in self.updates.items() if self.texts[new] != self.texts[v]}
+        if pending and all(code != "# update" for code, _ in self.lines):
+            self.line("# update")
+        late: list[str] = []
+        listed = list(pending.items())
+        for i, (variable, expression) in enumerate(listed):
             name = self.texts[variable]
-            later = [expressions[v] for v in pending[i + 1 :]] + [self.texts[x] for x in self.outputs]
-            target = name
+            later = [text for _, text in listed[i + 1 :]] + [self.texts[x] for x in self.outputs]
             if any(re.search(rf"\b{name}\b", text) for text in later):
                 target = self.fresh(f"new_{name}")
-                late.append((f"{name} = {target}", ""))
-            if expressions[variable] != target:
-                self.lines.append((f"{target} = {expressions[variable]}", ""))
-        self.lines += late
+                late.append(f"{name} = {target}")
+                self.line(f"{target} = {expression}")
+            else:
+                self.line(f"{name} = {expression}")
+        for code in late:
+            self.line(code)
 
 
-def _reads_alone(new: Tensor, variable: Tensor, order: Sequence[Tensor], users: Counter[Tensor]) -> bool:
-    """Whether a new value is the only one that reads the old: then it can take its name at once."""
-    reader = variable
-    while users[reader] == 1 and reader is not new:
-        reader = next(user for user in order if any(x is reader for x in user.inputs))
-    return reader is new and new is not variable
+def _shows_twice(user: Tensor, node: Tensor) -> bool:
+    """Whether the user's expression has this operand more than once."""
+    marks = [f"_operand{i}_" for i in range(len(user.inputs))]
+    if user.op.source is not None:
+        return False
+    text = user.op.write(user.op.numpy, user, marks)
+    return sum(text.count(mark) for mark, x in zip(marks, user.inputs, strict=True) if x is node) > 1
 
 
 def _is_cheap(node: Tensor) -> bool:
@@ -242,11 +262,6 @@ def _aligned(line: tuple[str, str]) -> str:
     code, comment = line
     code = f"    {code}"
     return f"{code:<{COMMENT_AT}} {comment}" if comment else code
-
-
-def dim_text(dim: Dim) -> str:
-    """A size as Python source."""
-    return repr(dim)
 
 
 def compile_source(program: Program) -> Any:

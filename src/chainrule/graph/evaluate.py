@@ -9,43 +9,52 @@ from typing import Any
 import numpy as np
 
 from ..errors import ChainruleError, EvaluationError
+from ..shapes import bind, names_in
 from .op import HELPERS, Op
 from .tensor import CONSTANT, Tensor, function, require_value, topological
 
 
 @lru_cache(maxsize=4096)
-def _compiled(expression: str, operands: int) -> Callable[..., Any]:
-    names = ", ".join(f"x{i}" for i in range(operands))
-    compiled: Callable[..., Any] = eval(f"lambda {names}: {expression}", {"np": np, **HELPERS})
+def _compiled(expression: str, names: tuple[str, ...]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = eval(f"lambda {', '.join(names)}: {expression}", {"np": np, **HELPERS})
     return compiled
+
+
+def _operands(count: int) -> tuple[str, ...]:
+    return tuple(f"_x{i}" for i in range(count))
 
 
 @lru_cache(maxsize=4096)
 def _of_record(record: Op) -> Callable[..., Any]:
-    names = [f"x{i}" for i in range(len(record.inputs))]
+    names = _operands(len(record.inputs))
     template: str = record.numpy  # type: ignore[assignment]
-    return _compiled(template.format(**dict(zip(record.inputs, names, strict=True))), len(names))
+    return _compiled(template.format(**dict(zip(record.inputs, names, strict=True))), names)
 
 
-def compute(node: Tensor, arrays: list[Any]) -> Any:
-    """The value of one node, given its inputs' values."""
+def compute(node: Tensor, arrays: list[Any], sizes: Mapping[str, int] | None = None) -> Any:
+    """The value of one node, given its inputs' values and the numbers of named sizes."""
     if node.op is CONSTANT:
         return node.attrs["value"]
     if node.op.run is not None:
         return node.op.run(node, *arrays)
     if not node.attrs and isinstance(node.op.numpy, str):
         return _of_record(node.op)(*arrays)
-    texts = [f"x{i}" for i in range(len(arrays))]
-    return _compiled(node.op.write(node.op.numpy, node, texts), len(arrays))(*arrays)
+    names = _operands(len(arrays))
+    expression = node.op.write(node.op.numpy, node, names)
+    return _compiled(expression, (*names, *(sizes or ())))(*arrays, *(sizes or {}).values())
 
 
 def interpret(roots: Iterable[Tensor], values: Mapping[Tensor, Any]) -> list[Any]:
     """The values of `roots`, with `values` put in for some nodes; nothing is kept on the graph.
 
     What depends on a value put in is computed anew. Complex values pass as they are; others take
-    their node's type.
+    their node's type. Named sizes get their numbers from the values' shapes.
     """
     known = dict(values)
+    sizes: dict[str, int] = {}
+    for node, value in values.items():
+        if names_in(node.shape):
+            bind(node.shape, np.shape(value), node.name or node.op.name, sizes)
     fresh = set(known)
     roots = list(roots)
     with np.errstate(all="ignore"):
@@ -55,8 +64,9 @@ def interpret(roots: Iterable[Tensor], values: Mapping[Tensor, Any]) -> list[Any
                 known[node] = node.value
                 continue
             require_value(node)
-            value = compute(node, [known[x] for x in node.inputs])
-            known[node] = value if np.iscomplexobj(value) else _typed(value, node)
+            value = compute(node, [known[x] for x in node.inputs], sizes)
+            as_it_is = isinstance(value, tuple) or np.iscomplexobj(value)
+            known[node] = value if as_it_is else _typed(value, node)
             if anew:
                 fresh.add(node)
     return [known[root] for root in roots]

@@ -67,6 +67,8 @@ class Op:
         For moves: which element of which input an element of the result is (see `chainrule.emit.access`).
     run : callable
         ``run(node, *arrays)`` for ops that are not one NumPy expression.
+    source : callable
+        ``source(writer, node)`` writes the lines of an op with a nested program.
     cost : int
         Rough work per element, in additions.
     analytic : bool
@@ -96,6 +98,7 @@ class Op:
     lower: Callable[..., Tensor] | None = None
     element: Callable[..., Any] | None = None
     run: Callable[..., Any] | None = None
+    source: Callable[[Any, Tensor], None] | None = None
     cost: int = 1
     analytic: bool = True
     domain: Sequence[tuple[float, float]] = ((-3.0, 3.0),)

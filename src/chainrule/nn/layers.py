@@ -238,7 +238,3 @@ class Dense(Layer):
         if set(parameters) != set(cls.trained):
             raise ParameterError(f"Dense: parameters are W and b, got {sorted(parameters)}")
         return cls(**settings, weights=parameters["W"], bias=parameters["b"], name=name)
-
-
-LAYERS: dict[str, type[Layer]] = {Dense.kind: Dense}
-"""By the kind that model files name."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError, ParameterError, ShapeError
 from ..graph.tensor import Tensor
 from .checks import real_array
-from .layers import LAYERS, Layer
+from .layers import Layer
 
 Array = np.ndarray[Any, Any]
 
@@ -116,6 +116,3 @@ class Rescale(_Affine):
         y = x * leaves["std"] + leaves["mean"]
         y.name = f"rescaled{tag}" if self.name else "y"
         return y
-
-
-LAYERS |= {cls.kind: cls for cls in (Standardize, Rescale)}

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..graph.op import Kind, op, promote
-from ..graph.tensor import Tensor, apply, as_tensor, function
+from ..graph.tensor import CONSTANT, Tensor, apply, as_tensor, function
 from ..shapes import Dim, Shape, axis_of, broadcast, product, reduced, shape_of
 
 
@@ -35,6 +35,13 @@ def _transpose_text(node: Tensor, texts: Sequence[str]) -> str:
     if axes == tuple(range(len(axes)))[::-1]:
         return f"({texts[0]}).T"
     return f"({texts[0]}).transpose({', '.join(map(str, axes))})"
+
+
+def _expand_text(node: Tensor, texts: Sequence[str]) -> str:
+    shape = node.attrs["shape"]
+    if node.inputs[0].op is CONSTANT:
+        return f"np.full({shape!r}, {texts[0]}, {node.dtype.name!r})"
+    return f"np.broadcast_to({texts[0]}, {shape!r})"
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
@@ -67,7 +74,7 @@ op(
     kind=Kind.MOVE,
     shape=_given_shape,
     dtype=_keep_dtype,
-    numpy="np.broadcast_to({x}, {shape!r})",
+    numpy=_expand_text,
     latex="{x}",
     vjp=lambda g, y, x, shape: (g,),  # summed where every broadcast is: in gradient
     element=lambda node, index: (0, index),

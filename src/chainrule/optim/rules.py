@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from ..errors import ParameterError, unknown_name
 from ..graph.tensor import Tensor, placeholder
@@ -41,17 +42,13 @@ class Optimizer:
 
     def _check(self, name: str, low: float, high: float, *, low_too: bool = False) -> None:
         value = getattr(self, name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            try:
-                value = float(value)
-            except (TypeError, ValueError):
-                value = math.nan
-        if not (low < value < high or (low_too and value == low)):
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        if not (low < number < high or (low_too and number == low)):
             rule = type(self).__name__
             interval = f"{'at least' if low_too else 'above'} {low:g}"
             interval += " and finite" if math.isinf(high) else f" and below {high:g}"
-            raise ParameterError(f"{rule}: {name} must be {interval}, got {getattr(self, name)!r}.")
-        object.__setattr__(self, name, float(value))
+            raise ParameterError(f"{rule}: {name} must be {interval}, got {value!r}.")
+        object.__setattr__(self, name, number)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError, unknown_name
-from ..nn.layers import LAYERS, Layer
+from ..nn.layers import Dense, Layer
 from ..nn.network import BaseNetwork
+from ..nn.scaling import Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, Optimizer
 from .data import Coding
 
 Array = np.ndarray[Any, Any]
+
+LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Dense, Standardize, Rescale)}
 
 
 def network_to_json(network: BaseNetwork) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def coding_from_json(value: Any, outputs: int | None) -> Coding | None:
     if dtype.kind not in "biufU" or not fits or labels.ndim != 1:
         raise ModelFileError("its class labels are broken.")
     labels = labels if dtype.kind == "U" else labels.astype(dtype)
-    if len(labels) != (2 if outputs == 1 else outputs) or (np.unique(labels) != labels).any():
+    if len(labels) != (2 if outputs == 1 else outputs) or (labels[1:] <= labels[:-1]).any():
         raise ModelFileError(f"it has {len(labels)} class labels for {outputs} outputs, or not in order.")
     return Coding(labels, value["columns"])
 

@@ -1,99 +1,48 @@
-"""Model files: weights as safetensors, all else as JSON in the same file's header. No pickle anywhere."""
+"""From a model file to a network."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import secrets
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ModelFileError
+from ..errors import ChainruleError, ModelFileError
+from .describe import coding_from_json, layers_from_json, optimizer_from_json
+from .network import Network
+from .storage import read_model
 
 Array = np.ndarray[Any, Any]
-KEY = "chainrule"  # of our JSON in the header's metadata
-VERSION = 1
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all: beside it, to the disk, then in its place.
+def load(path: str | os.PathLike[str]) -> Network:
+    """A network from the file that `Network.save` wrote.
 
-    Raises
-    ------
-    ModelFileError
-        If it cannot be written; what was there before stays.
-    """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if not target.parent.is_dir():
-            reason = f"there is no folder {target.parent}"
-        raise ModelFileError(f"{target}: cannot be written: {reason}.") from error
-    finally:
-        with contextlib.suppress(OSError):  # gone already, unless writing failed
-            beside.unlink()
-
-
-def write_model(
-    path: str | os.PathLike[str], header: Mapping[str, Any], tensors: Mapping[str, Array]
-) -> None:
-    """Write a model file.
-
-    Parameters
-    ----------
-    path : path-like
-    header : mapping
-        What JSON can hold; the format's version is added.
-    tensors : mapping of str to ndarray
-    """
-    from safetensors.numpy import save
-
-    text = json.dumps({"version": VERSION, **header}, allow_nan=False)
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    write_whole(path, save(arrays, metadata={KEY: text}))
-
-
-def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """A model file's header and tensors, the format checked and nothing else.
+    Everything in the file is checked; nothing in it is run.
 
     Raises
     ------
     ModelFileError
-        If it is missing, truncated, not a model file of this package, or of a later version.
+        If the file is missing, truncated, not ours, of a later version, or contradicts itself.
     """
-    from safetensors import SafetensorError, safe_open
+    header, tensors = read_model(path)
+    try:
+        return _from_file(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from None
+    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{error.args[0]!r} is missing" if type(error) is KeyError else error
+        raise ModelFileError(f"{os.fspath(path)}: does not describe a network: {reason}") from error
 
-    target = Path(path)
-    if not target.is_file():
-        kind = "is a folder, not a file" if target.is_dir() else "there is no such file"
-        raise ModelFileError(f"{target}: {kind}.")
-    try:
-        with safe_open(target, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{target}: is not a model file, or is truncated ({error}).") from error
-    if KEY not in metadata:
-        raise ModelFileError(f"{target}: is a safetensors file, but chainrule did not write it.")
-    try:
-        header = json.loads(metadata[KEY])
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{target}: its description is broken ({error}).") from error
-    if not isinstance(header, dict) or not isinstance(header.get("version"), int):
-        raise ModelFileError(f"{target}: its description is broken (no version).")
-    if header["version"] > VERSION:
-        raise ModelFileError(
-            f"{target}: has format {header['version']}; this chainrule reads up to {VERSION}. Upgrade it."
-        )
-    return header, tensors
+
+def _from_file(header: dict[str, Any], tensors: dict[str, Array]) -> Network:
+    layers, keys = layers_from_json(header, tensors)
+    network = Network(layers, header["loss"], header["dtype"])
+    if network.names != keys or not network.built:
+        raise ModelFileError(f"its layers are called {keys}, expected {network.names}.")
+    network._coding = coding_from_json(header["targets"], network.outputs)
+    network.optimizer = optimizer_from_json(header["optimizer"])
+    if not isinstance(header["metadata"], dict):
+        raise ModelFileError("its metadata is no JSON object.")
+    network.metadata = header["metadata"]
+    return network

@@ -130,7 +130,8 @@ class Walker(Generic[V]):
         name, x = node.op.name, node.inputs[0]
         if node.op.element is not None:
             which, inner = node.op.element(node, place)
-            return self.value(node.inputs[which], inner)
+            at = tuple(i if isinstance(i, Index) else Index(offset=i) for i in inner)
+            return self.value(node.inputs[which], at)
         if name == "reshape":
             if is_squeeze(x.shape, node.shape):
                 wide = iter(i for i, d in zip(place, node.shape, strict=True) if d != 1)

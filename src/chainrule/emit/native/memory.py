@@ -83,18 +83,16 @@ def plan_memory(plan: Plan, nests: dict[int, NestWriter]) -> MemoryPlan:
             node: memory.of[node]
             for node, at in last.items()
             if at == i and node in memory.of and node not in kept and node.op.kind is not Kind.SOURCE
-            and node not in plan.written
+            and node.op.kind is not Kind.CONTROL and node not in plan.written
         }  # fmt: skip
         for node in step.anchors:
             if node in plan.written:
                 memory.of[node] = memory.of[plan.written[node]]
             elif step.kind == "control":
-                _control_buffers(memory, node)
+                _control_buffers(memory, plan, node)
             elif plan.stored(node):
                 memory.of[node] = _buffer_for(memory, node, step, nests.get(i), dying, free, node in kept)
         for node, buffer in dying.items():
-            if step.kind == "control" and node in step.anchors:
-                continue
             free.setdefault((buffer.elements, buffer.dtype), []).append(buffer)
     return memory
 
@@ -107,9 +105,10 @@ def _last_reads(plan: Plan) -> dict[Tensor, int]:
     return last
 
 
-def _control_buffers(memory: MemoryPlan, node: Tensor) -> None:
-    for i, (shape, dtype) in enumerate(node.attrs["results"]):
-        memory.of[(node, i)] = memory.new(shape, np.dtype(dtype))
+def _control_buffers(memory: MemoryPlan, plan: Plan, node: Tensor) -> None:
+    """Buffers for the results of a control op that are used."""
+    for item in plan.items[node]:
+        memory.of[item] = memory.new(item.shape, item.dtype)
 
 
 def _buffer_for(

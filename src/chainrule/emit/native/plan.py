@@ -74,6 +74,7 @@ class Plan:
     layouts: dict[Tensor, Layout] = field(default_factory=dict)
     reads: dict[Tensor, list[tuple[Tensor, Place, Shape]]] = field(default_factory=dict)
     step_of: dict[Tensor, int] = field(default_factory=dict)
+    items: dict[Tensor, list[Tensor]] = field(default_factory=dict)  # results of control ops that are used
 
     def in_memory(self, node: Tensor) -> bool:
         """Whether a node has a place of its own, or is a view of one that has."""
@@ -119,13 +120,15 @@ def make_plan(program: Program) -> Plan:
 class _Planner:
     def __init__(self, program: Program) -> None:
         self.plan = Plan(program)
-        self._normalise(simplify(program.roots, lower=True))
+        self._normalise(_numbers_kept(simplify(program.roots, lower=True)))
         roots = [*self.plan.outputs.values(), *self.plan.updates.values()]
         self.order = sorted(topological(roots), key=lambda x: x.serial)
         self.users: dict[Tensor, list[Tensor]] = {}
         for node in self.order:
             for x in node.inputs:
                 self.users.setdefault(x, []).append(node)
+            if node.op.kind is Kind.ITEM:
+                self.plan.items.setdefault(node.inputs[0], []).append(node)
         self.products: dict[Tensor, Product] = {}
         self.absorbed: set[Tensor] = set()
         self._find_products()
@@ -392,6 +395,21 @@ class _Planner:
 def _source(node: Tensor) -> Tensor:
     """The control op whose result an item is; any other node itself."""
     return node.inputs[0] if node.op.kind is Kind.ITEM else node
+
+
+def _numbers_kept(roots: Sequence[Tensor]) -> list[Tensor]:
+    """The roots with a place in memory for each number that is passed to a control op."""
+    order = topological(roots)
+    if all(node.op.kind is not Kind.CONTROL for node in order):
+        return list(roots)
+    swap: dict[Tensor, Tensor] = {}
+    for node in order:
+        inputs = [swap[x] for x in node.inputs]
+        if node.op.kind is Kind.CONTROL:
+            inputs = [_copy(x) if x.op is CONSTANT or x.op is SIZE else x for x in inputs]
+        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+        swap[node] = node if same else Tensor(node.op, inputs, node.attrs, node.shape, node.dtype, node.name)
+    return [swap[root] for root in roots]
 
 
 def _copy(node: Tensor) -> Tensor:

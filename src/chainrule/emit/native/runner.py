@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,27 +17,48 @@ from ..engine import checked_inputs, checked_variable, is_batched
 from .blas import gemm_address
 from .kernels import addresses
 from .memory import Buffer, MemoryPlan, aligned, plan_memory
-from .nest import Kernel, NestWriter, render, write_nest
+from .nest import Kernel, NestWriter, render, type_name, write_nest
 from .plan import Plan, Product, base_of, make_plan
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
+class Loop:
+    """A scan: the code of its body, and the node that says how often and over what."""
+
+    node: Tensor
+    items: dict[int, Tensor]
+    body: Code
+    outputs: dict[int, Tensor]  # of the body, by the number of the result
+
+
+@dataclass
 class Code:
     """A planned program: its kernels' sources and where each finds its numbers."""
 
+    program: Program
     plan: Plan
     memory: MemoryPlan
-    kernels: list[Kernel | Product]
+    kernels: list[Kernel | Product | Loop]
 
     @property
     def sources(self) -> list[str]:
-        """What has to be compiled, a body for each step."""
-        return [
-            f"gemm_{'f4' if k.node.dtype == np.float32 else 'f8'}" if isinstance(k, Product) else k.source
-            for k in self.kernels
-        ]
+        """What has to be compiled: a body, or a fixed kernel's name, for each step."""
+        return [_source_of(k) for k in self.kernels]
+
+    @property
+    def addresses(self) -> list[int]:
+        """The machine code of each step."""
+        return addresses(self.sources)
+
+
+def _source_of(kernel: Kernel | Product | Loop) -> str:
+    if isinstance(kernel, Kernel):
+        return kernel.source
+    if isinstance(kernel, Loop):
+        return "repeat"
+    return f"gemm_{type_name(kernel.node.dtype)}"
 
 
 def make_code(program: Program) -> Code:
@@ -49,13 +70,25 @@ def make_code(program: Program) -> Code:
         if step.kind in ("nest", "scatter")
     }
     memory = plan_memory(plan, nests)
-    kernels: list[Kernel | Product] = []
+    kernels: list[Kernel | Product | Loop] = []
     for i, step in enumerate(plan.steps):
         if step.product is not None:
             kernels.append(step.product)
+        elif step.kind == "control":
+            kernels.append(_make_loop(plan, step.anchors[0]))
         else:
             kernels.append(render(nests[i], memory.buffer))
-    return Code(plan, memory, kernels)
+    return Code(program, plan, memory, kernels)
+
+
+def _make_loop(plan: Plan, node: Tensor) -> Loop:
+    """The code of a scan's body, with the outputs that are used."""
+    body: Program = node.attrs["program"]
+    items = {x.attrs["item"]: x for x in plan.items[node]}
+    listed = list(body.outputs.items())
+    wanted = [k for k in range(len(listed)) if k < node.attrs["carries"] or k in items]
+    code = make_code(Program(body.inputs, dict(listed[k] for k in wanted), name=body.name))
+    return Loop(node, items, code, {k: code.plan.outputs[listed[k][0]] for k in wanted})
 
 
 class NativeRunner:
@@ -64,7 +97,7 @@ class NativeRunner:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.code = make_code(program)
-        self._addresses = addresses([*self.code.sources, "drive"])
+        self._addresses = self.code.addresses
         memory = self.code.memory
         self._fixed: dict[Buffer, Array] = {}
         for leaf in program.variables:
@@ -99,7 +132,7 @@ class NativeRunner:
         if key not in self._instances:
             while len(self._instances) > 8:
                 self._instances.pop(next(iter(self._instances)))
-            self._instances[key] = Instance(self.code, self._addresses, self._fixed, sizes)
+            self._instances[key] = Instance(self.code, self._fixed, sizes)
         return self._instances[key]
 
     def __call__(self, *arrays: Any) -> dict[str, Array]:
@@ -147,28 +180,24 @@ class NativeRunner:
         return instance.run(len(rows) // size, rows, size, sources)
 
 
-@dataclass
 class Instance:
     """A program's buffers and blocks for one batch size."""
 
-    code: Code
-    kernels: list[int]
-    fixed: dict[Buffer, Array]
-    sizes: dict[str, int]
-    keep: list[Array] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        memory = self.code.memory
-        self.arrays = {b: self.fixed[b] if b in self.fixed else b.allocate(self.sizes) for b in memory.buffers}
-        self.flag = memory.flag.allocate({})
+    def __init__(
+        self, code: Code, fixed: Mapping[Buffer, Array], sizes: dict[str, int], flag: Array | None = None
+    ) -> None:
+        self.code, self.sizes = code, sizes
+        self.keep: list[Any] = []  # what machine code has addresses of
+        memory = code.memory
+        self.arrays = {b: fixed[b] if b in fixed else b.allocate(sizes) for b in memory.buffers}
+        self.flag = memory.flag.allocate({}) if flag is None else flag
         for node, buffer in memory.of.items():
-            if isinstance(node, Tensor) and node.op is LEAF and node.value is not None:
-                if buffer not in self.fixed:
-                    self.arrays[buffer][: node.value.size] = node.value.ravel()
-        self.blocks = [self._block(k) for k in self.code.kernels]
+            if isinstance(node, Tensor) and node.value is not None and node.is_leaf and buffer not in fixed:
+                self.arrays[buffer][: node.value.size] = node.value.ravel()
+        self.functions = code.addresses
+        self.blocks = [self._block(k) for k in code.kernels]
         self.row_cell = np.zeros(1, np.int64)
         self.control = np.zeros(2, np.int32)
-        self.gathers: dict[Tensor, tuple[int, Array]] = {}
 
     def array(self, node: Tensor) -> Array:
         return self.arrays[self.code.memory.of[node]]
@@ -179,9 +208,11 @@ class Instance:
     def _size(self, dim: Dim) -> int:
         return evaluate(dim, self.sizes)
 
-    def _block(self, kernel: Kernel | Product) -> Array:
+    def _block(self, kernel: Kernel | Product | Loop) -> Array:
         if isinstance(kernel, Product):
             return self._product_block(kernel)
+        if isinstance(kernel, Loop):
+            return self._loop_block(kernel)
         buffer = self.code.memory.buffer
         memories = [
             self.flag if m.role == "flag" else self.arrays[buffer(m)] for m in kernel.memories
@@ -219,6 +250,50 @@ class Instance:
             np.int64,
         )  # fmt: skip
 
+    def _loop_block(self, loop: Loop) -> Array:
+        """A scan's numbers: its body's buffers and blocks, and what is copied in and out each time.
+
+        The carry lies where the last carry is wanted; tensors from outside are read where they are.
+        """
+        node, body, memory = loop.node, loop.body, loop.body.memory
+        count, rows = node.attrs["carries"], node.attrs["rows"]
+        steps = self._size(node.attrs["length"])
+        places = body.program.inputs
+        fixed = {memory.of[p]: self.array(base_of(x)) for p, x in zip(places, node.inputs, strict=True)}
+        for p in places[: count + rows]:
+            del fixed[memory.of[p]]
+        for k in range(count):
+            if k in loop.items:
+                fixed[memory.of[places[k]]] = self.array(loop.items[k])
+        inner = Instance(body, fixed, self.sizes, self.flag)
+
+        def copy(source: Array, target: Array, node: Tensor, by_source: int, by_target: int) -> list[int]:
+            size = self._size(product(node.shape)) * node.dtype.itemsize
+            start = size * (steps - 1) if node_reversed else 0
+            sign = -size if node_reversed else size
+            return [
+                source.ctypes.data + by_source * start, by_source * sign,
+                target.ctypes.data + by_target * start, by_target * sign, size, 0,
+            ]  # fmt: skip
+
+        node_reversed = node.attrs["reverse"]
+        first = [copy(self.array(base_of(x)), inner.array(p), p, 0, 0)
+                 for p, x in zip(places[:count], node.inputs, strict=False)]  # fmt: skip
+        before = [copy(self.array(base_of(x)), inner.array(p), p, 1, 0)
+                  for p, x in zip(places[count : count + rows], node.inputs[count:], strict=False)]  # fmt: skip
+        after = [copy(inner.array(loop.outputs[k]), self.array(loop.items[k]), loop.outputs[k], 0, 1)
+                 for k in loop.outputs if k >= count]  # fmt: skip
+        after += [copy(inner.array(loop.outputs[k]), inner.array(places[k]), places[k], 0, 0)
+                  for k in range(count)]  # fmt: skip
+        copies = np.array([*first, *before, *after] or [[0] * 6], np.int64)
+        functions = np.array(inner.functions or [0], np.int64)
+        blocks = np.array([b.ctypes.data for b in inner.blocks] or [0], np.int64)
+        self.keep += [inner, copies, functions, blocks]
+        return np.array(
+            [steps, len(inner.functions), functions.ctypes.data, blocks.ctypes.data,
+             len(first), len(before), len(after), copies.ctypes.data], np.int64,
+        )  # fmt: skip
+
     def run(
         self, batches: int, rows: Array | None, size: int, sources: Sequence[tuple[Tensor, Array]] = ()
     ) -> Array:
@@ -235,7 +310,7 @@ class Instance:
             )  # fmt: skip
             functions.append(addresses([name])[0])
             blocks.append(block)
-        functions += self.kernels[:-1]
+        functions += self.functions
         blocks += self.blocks
         calls = np.array(functions or [0], np.int64)
         arguments = np.array([b.ctypes.data for b in blocks] or [0], np.int64)
@@ -252,7 +327,7 @@ class Instance:
             ],
             np.int64,
         )  # fmt: skip
-        _call(self.kernels[-1], block.ctypes.data)
+        _call(addresses(["drive"])[0], block.ctypes.data)
         if self.flag[0]:
             raise EvaluationError("an index is outside its axis: check the labels or indices that were passed")
         return losses

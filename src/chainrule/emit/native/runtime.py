@@ -290,23 +290,30 @@ def drive(block):  # type: ignore[no-untyped-def]
     load_control(a[10])
 
 
-def repeat(block):  # type: ignore[no-untyped-def]
-    """A nested program, run a number of times: copies in, kernels, copies out.
+@inlined
+def copy_bytes(copies, first, count, t):  # type: ignore[no-untyped-def]
+    """Copies number `first` to `first + count` for step t: source, its step, target, its step, bytes."""
+    for k in range(first, first + count):
+        source = u1p(copies[6 * k] + copies[6 * k + 1] * t)
+        target = u1p(copies[6 * k + 2] + copies[6 * k + 3] * t)
+        for b in range(copies[6 * k + 4]):
+            target[b] = source[b]
 
-    Block: times, kernels, their addresses, their blocks' addresses, copies before, copies after,
-    address of the copies. A copy is six numbers: source, its step, target, its step, bytes, start.
+
+def repeat(block):  # type: ignore[no-untyped-def]
+    """A nested program, run a number of times.
+
+    Block: times, kernels, their addresses, their blocks' addresses, number of copies at the start,
+    before and after each time, address of the copies.
     """
     a = i8p(block)
-    functions, blocks, copies = i8p(a[2]), i8p(a[3]), i8p(a[6])
+    functions, blocks, copies = i8p(a[2]), i8p(a[3]), i8p(a[7])
+    copy_bytes(copies, 0, a[4], 0)
     for t in range(a[0]):
-        for k in range(a[4] + a[5]):
-            if k == a[4]:
-                for f in range(a[1]):
-                    call(functions[f], blocks[f])
-            source = u1p(copies[6 * k] + copies[6 * k + 1] * t)
-            target = u1p(copies[6 * k + 2] + copies[6 * k + 3] * t)
-            for b in range(copies[6 * k + 4]):
-                target[b] = source[b]
+        copy_bytes(copies, a[4], a[5], t)
+        for f in range(a[1]):
+            call(functions[f], blocks[f])
+        copy_bytes(copies, a[4] + a[5], a[6], t)
 
 
 FIXED = {f.__name__: f for f in (gemm_f4, gemm_f8, gather, gather_bytes, drive, repeat)}

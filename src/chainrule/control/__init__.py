@@ -1,0 +1,1 @@
+"""Control flow as ops whose attribute is a nested program."""

@@ -1,0 +1,298 @@
+"""Model files: there and back, whole or not at all, and everything that can be wrong with one."""
+
+import json
+import os
+import stat
+import struct
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from chainrule.errors import ChainruleError, DataError, ModelFileError, NotFittedError, ParameterError
+from chainrule.nn.layers import Dense
+from chainrule.nn.scaling import Rescale, Standardize
+from chainrule.optim.rules import SGD, Adam
+from chainrule.training.files import load
+from chainrule.training.network import Network
+
+QUIET = {"engine": "numpy", "verbose": False, "epochs": 1}
+X = np.random.default_rng(0).normal(size=(12, 3))
+PLACES = np.arange(12) % 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("loss", "outputs", "y"),
+    [
+        ("cross_entropy", 3, PLACES),
+        ("cross_entropy", 3, np.array(["ant", "bee", "größer"])[PLACES]),
+        ("cross_entropy", 3, np.array([-1.0, 0.0, 7.0])[PLACES]),
+        ("cross_entropy", 3, np.array([5, 6, 200], np.uint8)[PLACES]),
+        ("cross_entropy", 3, np.eye(3)[PLACES]),
+        ("binary_cross_entropy", 1, PLACES == 1),
+        ("binary_cross_entropy", 2, X[:, :2] > 0),
+        ("mse", 1, X[:, 0]),
+        ("mse", 1, X[:, :1]),
+        ("half_sum", 2, X[:, :2]),
+    ],
+)
+def test_networks_come_back_as_they_were(tmp_path, loss, outputs, y, dtype):
+    net = Network([Dense(4, "tanh", name="gate"), Dense(outputs)], loss=loss, dtype=dtype)
+    net.fit(X, y, optimizer=SGD(0.1, momentum=0.5), **QUIET)
+    net.metadata = {"columns": ["a", "b", "ü"], "note": None}
+    net.save(tmp_path / "m.chainrule")
+    back = load(str(tmp_path / "m.chainrule"))
+    assert repr(back) == repr(net)
+    assert back.metadata == net.metadata
+    assert back.optimizer == SGD(0.1, momentum=0.5)
+    assert back.source() == net.source()
+    assert back.predict(X).dtype == net.predict(X).dtype
+    np.testing.assert_array_equal(back.predict(X), net.predict(X))
+    for name, value in net.parameters.items():
+        assert back.parameters[name].dtype == value.dtype
+        np.testing.assert_array_equal(back.parameters[name], value)
+    if loss != "mse" and loss != "half_sum":
+        np.testing.assert_array_equal(back.predict_proba(X), net.predict_proba(X))
+    assert back.fit(X, y, **QUIET).loss == net.fit(X, y, **QUIET).loss
+
+
+def test_scaling_and_names_come_back(tmp_path):
+    layers = [
+        Standardize(X.mean(axis=0), X.std(axis=0)),
+        Dense(4, "relu", init="glorot"),
+        Dense(1),
+        Rescale([1e6], [1e5], name="euros"),
+    ]
+    net = Network(layers, loss="mse", dtype="float64")
+    net.build(seed=1)
+    net.save(tmp_path / "m.chainrule")
+    back = load(tmp_path / "m.chainrule")
+    assert back.names == ["standardize", "hidden1", "output", "euros"]
+    assert back["hidden1"].init == "glorot"
+    np.testing.assert_array_equal(back.predict(X), net.predict(X))
+
+
+def test_the_file_is_plain_safetensors(tmp_path):
+    net = trained()
+    net.save(tmp_path / "m.chainrule")
+    tensors = load_file(tmp_path / "m.chainrule")
+    assert sorted(tensors) == ["hidden1.W", "hidden1.b", "output.W", "output.b"]
+    np.testing.assert_array_equal(tensors["hidden1.W"], net["hidden1"].W)
+
+
+# whole or not at all --------------------------------------------------------------------------
+
+
+def trained():
+    net = Network([Dense(4, "relu"), Dense(3)], loss="cross_entropy")
+    net.fit(X, np.array(["a", "b", "c"])[PLACES], optimizer=Adam(0.01), **QUIET)
+    return net
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_save_that_fails_leaves_what_was_there(tmp_path, monkeypatch, failing):
+    path = tmp_path / "m.chainrule"
+    trained().save(path)
+    before = path.read_bytes()
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fail)
+        with pytest.raises(ModelFileError, match="cannot be written: No space left on device"):
+            Network([Dense(1, weights=[[1.0]])], loss="mse").save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.chainrule"]
+    trained().save(path)
+    assert os.listdir(tmp_path) == ["m.chainrule"]
+
+
+def test_a_save_replaces_and_others_may_read_it(tmp_path):
+    path = tmp_path / "m.chainrule"
+    path.write_text("old")
+    previous = os.umask(0o022)
+    try:
+        trained().save(path)
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert load(path).names == ["hidden1", "output"]
+
+
+def test_saves_that_cannot_be(tmp_path):
+    net = trained()
+    with pytest.raises(ModelFileError, match="there is no folder .*nowhere"):
+        net.save(tmp_path / "nowhere" / "m.chainrule")
+    with pytest.raises(ModelFileError, match="cannot be written"):
+        net.save(tmp_path)
+    with pytest.raises(NotFittedError, match="no weights to save"):
+        Network([Dense(2)], loss="mse").save(tmp_path / "m.chainrule")
+    for bad in ({"a": {1}}, {"a": float("nan")}, {"a": print}):
+        net.metadata = bad
+        with pytest.raises(ParameterError, match="metadata must be what JSON can hold"):
+            net.save(tmp_path / "m.chainrule")
+    net = Network([Dense(1)], loss="mse")
+    with pytest.warns(RuntimeWarning):
+        net.fit(X, X[:, 0] * 1e9, optimizer=SGD(1e30), engine="numpy", verbose=False)
+    with pytest.raises(DataError, match="output.W holds NaN or infinity, the training diverged"):
+        net.save(tmp_path / "m.chainrule")
+    assert os.listdir(tmp_path) == []
+
+
+# what can be wrong with a file ----------------------------------------------------------------
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(ModelFileError, match="there is no such file"):
+        load(tmp_path / "m.chainrule")
+    with pytest.raises(ModelFileError, match="is a folder, not a file"):
+        load(tmp_path)
+    path = tmp_path / "other"
+    for content in (b"", b"\x80\x04pickle", b"PK\x03\x04", b"\xff" * 100, struct.pack("<Q", 2) + b"{}"):
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match="is not a model file, or is truncated|did not write it"):
+            load(path)
+    save_file({"W": np.ones(2)}, path)
+    with pytest.raises(ModelFileError, match="is a safetensors file, but chainrule did not write it"):
+        load(path)
+
+
+def test_truncated_files_are_refused_wherever_they_end(tmp_path):
+    path = tmp_path / "m.chainrule"
+    trained().save(path)
+    content = path.read_bytes()
+    for length in [*range(0, 200, 7), *range(200, len(content), 31), len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(ModelFileError, match="is not a model file, or is truncated"):
+            load(path)
+    path.write_bytes(content + b"x")
+    with pytest.raises(ModelFileError):
+        load(path)
+
+
+def test_files_with_a_wrong_byte_give_a_clear_error_or_a_network(tmp_path):
+    path = tmp_path / "m.chainrule"
+    trained().save(path)
+    content = path.read_bytes()
+    random = np.random.default_rng(0)
+    end = 8 + struct.unpack("<Q", content[:8])[0]
+    refused = 0
+    for place in random.integers(0, end, 400):
+        broken = bytearray(content)
+        broken[place] = random.integers(0, 256)
+        path.write_bytes(broken)
+        try:
+            assert isinstance(load(path), Network)
+        except ModelFileError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 200
+
+
+def edited(path, edit):
+    """The file again, with `edit(header, tensors)` done to what it holds."""
+    content = path.read_bytes()
+    tensors = load_file(path)
+    header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+    ours = json.loads(header["__metadata__"]["chainrule"])
+    replaced = edit(ours, tensors)
+    ours = ours if replaced is None else replaced
+    text = ours if isinstance(ours, str) else json.dumps(ours)
+    save_file(tensors, path, metadata={"chainrule": text})
+
+
+def put(*keys_and_value):
+    *keys, last, value = keys_and_value
+
+    def edit(header, tensors):
+        for key in keys:
+            header = header[key]
+        header[last] = value
+
+    return edit
+
+
+def drop(*keys):
+    def edit(header, tensors):
+        for key in keys[:-1]:
+            header = header[key]
+        del header[keys[-1]]
+
+    return edit
+
+
+def tensor(name, value):
+    def edit(header, tensors):
+        if value is None:
+            del tensors[name]
+        else:
+            tensors[name] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda h, t: "{", "its description is broken"),
+        (lambda h, t: "[]", "no version"),
+        (lambda h, t: "[" * 100_000, "its description is broken"),
+        (put("version", "1"), "no version"),
+        (put("version", 2), "has format 2; this chainrule reads up to 1. Upgrade it"),
+        (drop("layers"), "'layers' is missing"),
+        (put("layers", []), "belongs to no layer"),
+        (put("layers", 3), "does not describe a network"),
+        (put("layers", ["dense"]), "does not describe a network"),
+        (put("layers", 0, "type", "dens"), "layer type 'dens' is unknown; did you mean 'dense'"),
+        (put("layers", 0, "type", ["dense"]), "is unknown"),
+        (put("layers", 0, "type", "standardize"), "parameters are mean and std"),
+        (put("layers", 0, "key", "hidden9"), "parameters are W and b, got \\[\\]"),
+        (put("layers", 0, "key", 3), "does not describe a network"),
+        (put("layers", 0, "name", "x = __import__('os')"), "not a plain identifier"),
+        (put("layers", 0, "name", "gate"), "its layers are called \\['hidden1', 'output'\\]"),
+        (put("layers", 0, "settings", "units", 10**12), "weights must have shape"),
+        (put("layers", 0, "settings", "units", -4), "units must be a positive int"),
+        (put("layers", 0, "settings", "units", None), "units must be a positive int"),
+        (put("layers", 0, "settings", "activation", "print"), "activation 'print' is unknown"),
+        (put("layers", 0, "settings", "weights", [[1]]), "does not describe a network"),
+        (put("layers", 0, "settings", "other", 1), "does not describe a network"),
+        (put("layers", 0, "settings", None), "does not describe a network"),
+        (put("loss", "mean"), "loss 'mean' is unknown"),
+        (put("loss", None), "loss None is unknown"),
+        (put("dtype", "float64"), "hidden1.W is float32, where the network is 'float64'"),
+        (put("dtype", "object"), "where the network is 'object'"),
+        (put("dtype", 7), "where the network is 7"),
+        (put("targets", "columns", "no"), "its targets are broken"),
+        (put("targets", 3), "does not describe a network"),
+        (put("targets", "classes", "labels", ["a", "b"]), "2 class labels for 3 outputs"),
+        (put("targets", "classes", "labels", ["b", "a", "c"]), "not in order"),
+        (put("targets", "classes", "labels", ["a", "a", "c"]), "not in order"),
+        (put("targets", "classes", "labels", [["a"]]), "its class labels are broken"),
+        (put("targets", "classes", "labels", [1, 2, 3]), "its class labels are broken"),
+        (put("targets", "classes", "dtype", "O"), "its class labels are broken"),
+        (put("targets", "classes", "dtype", "nonsense"), "does not describe a network"),
+        (put("optimizer", "name", "eval"), "optimizer 'eval' is unknown"),
+        (put("optimizer", "settings", "beta1", 2), "beta1 must be"),
+        (put("optimizer", "settings", "other", 2), "does not describe a network"),
+        (put("metadata", [1]), "its metadata is no JSON object"),
+        (tensor("hidden1.b", None), "parameters are W and b, got \\['W'\\]"),
+        (tensor("hidden1.c", np.ones(2, np.float32)), "parameters are W and b"),
+        (tensor("other.W", np.ones(2, np.float32)), "'other.W' belongs to no layer"),
+        (tensor("W", np.ones(2, np.float32)), "'W' belongs to no layer"),
+        (tensor("hidden1.b", np.ones(3, np.float32)), "bias must have shape \\(4,\\), got \\(3,\\)"),
+        (tensor("output.W", np.ones((5, 3), np.float32)), "4 inputs need \\(4, 3\\)"),
+        (tensor("output.b", np.full(3, np.nan, np.float32)), "NaN or infinity"),
+        (tensor("output.b", np.ones(3, np.int64)), "output.b is int64"),
+    ],
+)
+def test_files_that_contradict_themselves_are_refused(tmp_path, edit, message):
+    path = tmp_path / "m.chainrule"
+    trained().save(path)
+    edited(path, edit)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert isinstance(caught.value, ChainruleError)
+    assert isinstance(caught.value, OSError)
