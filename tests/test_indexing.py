@@ -91,9 +91,17 @@ def test_any_basic_index_is_that_of_numpy(case):
         (1.0, DTypeError, "an index is a whole number, slice, None, ... or array, got 1.0"),
         (True, DTypeError, "an index is a whole number, slice, None, ... or array, got True"),
         ("a", DTypeError, "an index is a whole number, slice, None, ... or array, got 'a'"),
-        ([0.5], DTypeError, "an index must be of whole numbers, got float64. Convert it with .astype('int64')"),
+        (
+            [0.5],
+            DTypeError,
+            "an index must be of whole numbers, got float64. Convert it with .astype('int64')",
+        ),
         (X[:, 0, 0] > 1, DTypeError, "a mask gives a shape that is not known before the values; use where"),
-        (([0], [1]), ShapeError, "one array of indices with whole slices beside it can be taken; use take or"),
+        (
+            ([0], [1]),
+            ShapeError,
+            "one array of indices with whole slices beside it can be taken; use take or",
+        ),
         ((0, [1]), ShapeError, "one array of indices with whole slices beside it can be taken"),
     ],
     ids=str,
@@ -136,7 +144,11 @@ def test_pick_and_one_hot():
 @pytest.mark.parametrize(
     ("ask", "error", "message"),
     [
-        (lambda: cr.pick(X[0], [0, 1]), ShapeError, "pick: one index a row is needed: shape (4,) for (4, 5), got"),
+        (
+            lambda: cr.pick(X[0], [0, 1]),
+            ShapeError,
+            "pick: one index a row is needed: shape (4,) for (4, 5), got",
+        ),
         (lambda: cr.pick(X[0], [0, 1, 2, 5]), ShapeError, "pick: index 5 is out of range for an axis of 5"),
         (lambda: cr.pick(X[0], [0.0] * 4), DTypeError, "an index must be of whole numbers, got float64"),
         (lambda: cr.pick(1.0, 0), ShapeError, "pick: the tensor has no axes"),
@@ -162,7 +174,9 @@ def test_transpose_is_that_of_numpy(shape, data):
     check_gradients(lambda v: cr.transpose(v, axes), x)
 
 
-@pytest.mark.parametrize("shape", [60, (60,), (-1,), (3, -1), (4, 5, 3), (1, 60, 1), (-1, 5), [12, 5], np.int64(60)])
+@pytest.mark.parametrize(
+    "shape", [60, (60,), (-1,), (3, -1), (4, 5, 3), (1, 60, 1), (-1, 5), [12, 5], np.int64(60)]
+)
 def test_reshape_is_that_of_numpy(shape):
     np.testing.assert_array_equal(cr.reshape(X, shape).numpy(), X.reshape(shape))
     check_gradients(lambda v: cr.reshape(v, shape), X / 60)
@@ -198,7 +212,10 @@ def test_concatenate_is_that_of_numpy(axis):
     ("ask", "message"),
     [
         (lambda: cr.reshape(X, (7, -1)), "reshape: shape (3, 4, 5) has 60 elements, not a multiple of 7"),
-        (lambda: cr.reshape(X, (-1, -1)), "reshape: cannot work out the size -1 in (-1, -1) for shape (3, 4, 5)"),
+        (
+            lambda: cr.reshape(X, (-1, -1)),
+            "reshape: cannot work out the size -1 in (-1, -1) for shape (3, 4, 5)",
+        ),
         (lambda: cr.reshape(X[:0], (0, -1)), "reshape: cannot work out the size -1 in (0, -1) for shape"),
         (lambda: cr.reshape(X, (3, 4)), "reshape: (3, 4, 5) has 60 elements, (3, 4) has 12"),
         (lambda: cr.reshape(X, (3, -20)), "a size cannot be negative, got -20"),
@@ -214,7 +231,10 @@ def test_concatenate_is_that_of_numpy(axis):
         (lambda: cr.concatenate([]), "concatenate: no tensors given"),
         (lambda: cr.concatenate([1.0, 2.0]), "concatenate: tensors without axes cannot be joined"),
         (lambda: cr.concatenate([X, X[0]]), "concatenate: shapes (3, 4, 5) and (4, 5) differ off axis 0"),
-        (lambda: cr.concatenate([X, X[:, 1:]]), "concatenate: shapes (3, 4, 5) and (3, 3, 5) differ off axis 0"),
+        (
+            lambda: cr.concatenate([X, X[:, 1:]]),
+            "concatenate: shapes (3, 4, 5) and (3, 3, 5) differ off axis 0",
+        ),
         (lambda: cr.concatenate([X, X], 3), "concatenate: axis 3 is out of range for 3 axes"),
     ],
 )
@@ -239,7 +259,8 @@ def with_names(function, array, names):
 
 
 @pytest.mark.parametrize(
-    "key", [slice(2, None), slice(None, -1), slice(1, -1), slice(-2, None), slice(None, None, -1), 0, -1, None]
+    "key",
+    [slice(2, None), slice(None, -1), slice(1, -1), slice(-2, None), slice(None, None, -1), 0, -1, None],
 )
 @pytest.mark.parametrize("length", [4, 9])
 def test_slices_along_a_named_axis(key, length):
@@ -249,7 +270,9 @@ def test_slices_along_a_named_axis(key, length):
 
 @pytest.mark.parametrize("key", [slice(0, 3), slice(None, None, 2), slice(None, 3), slice(3, None, -1)])
 def test_slices_whose_length_is_not_known_are_refused(key):
-    with pytest.raises(ShapeError, match="of an axis of named size n: only a start, a stop counted from the end"):
+    with pytest.raises(
+        ShapeError, match="of an axis of named size n: only a start, a stop counted from the end"
+    ):
         cr.placeholder(("n", 2))[key]
 
 
@@ -268,7 +291,13 @@ def test_moves_along_named_axes():
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((-1,), (n * 12,)), ((-1, 4), (n * 3, 4)), ((-1, 6, 2), (n, 6, 2)), ((n, -1), (n, 12)), ((3, n, 4), (3, n, 4))],
+    [
+        ((-1,), (n * 12,)),
+        ((-1, 4), (n * 3, 4)),
+        ((-1, 6, 2), (n, 6, 2)),
+        ((n, -1), (n, 12)),
+        ((3, n, 4), (3, n, 4)),
+    ],
 )
 def test_reshape_works_out_named_sizes(shape, expected):
     assert cr.placeholder(("n", 3, 4)).reshape(shape).shape == expected

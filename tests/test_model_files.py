@@ -123,7 +123,7 @@ def test_a_save_replaces_and_others_may_read_it(tmp_path):
 
 def test_saves_that_cannot_be(tmp_path):
     net = trained()
-    with pytest.raises(ModelFileError, match="there is no folder .*nowhere"):
+    with pytest.raises(ModelFileError, match=r"there is no folder .*nowhere"):
         net.save(tmp_path / "nowhere" / "m.chainrule")
     with pytest.raises(ModelFileError, match="cannot be written"):
         net.save(tmp_path)
@@ -136,7 +136,7 @@ def test_saves_that_cannot_be(tmp_path):
     net = Network([Dense(1)], loss="mse")
     with pytest.warns(RuntimeWarning):
         net.fit(X, X[:, 0] * 1e9, optimizer=SGD(1e30), engine="numpy", verbose=False)
-    with pytest.raises(DataError, match="output.W holds NaN or infinity, the training diverged"):
+    with pytest.raises(DataError, match=r"output\.W holds NaN or infinity, the training diverged"):
         net.save(tmp_path / "m.chainrule")
     assert os.listdir(tmp_path) == []
 
@@ -152,7 +152,7 @@ def test_files_that_are_none(tmp_path):
     path = tmp_path / "other"
     for content in (b"", b"\x80\x04pickle", b"PK\x03\x04", b"\xff" * 100, struct.pack("<Q", 2) + b"{}"):
         path.write_bytes(content)
-        with pytest.raises(ModelFileError, match="is not a model file, or is truncated|did not write it"):
+        with pytest.raises(ModelFileError, match=r"is not a model file, or is truncated|did not write it"):
             load(path)
     save_file({"W": np.ones(2)}, path)
     with pytest.raises(ModelFileError, match="is a safetensors file, but chainrule did not write it"):
@@ -178,17 +178,17 @@ def test_files_with_a_wrong_byte_give_a_clear_error_or_a_network(tmp_path):
     content = path.read_bytes()
     random = np.random.default_rng(0)
     end = 8 + struct.unpack("<Q", content[:8])[0]
-    refused = 0
+    messages = []
     for place in random.integers(0, end, 400):
         broken = bytearray(content)
         broken[place] = random.integers(0, 256)
         path.write_bytes(broken)
         try:
-            assert isinstance(load(path), Network)
+            load(path)
         except ModelFileError as error:
-            assert str(path) in str(error)
-            refused += 1
-    assert refused > 200
+            messages.append(str(error))
+    assert len(messages) > 200
+    assert all(message.startswith(f"{path}: ") for message in messages)
 
 
 def edited(path, edit):

@@ -235,7 +235,7 @@ def test_losses_refuse_shapes_that_differ(loss, z, t, error):
 def test_loss_names():
     assert sorted(LOSSES) == ["binary_cross_entropy", "cross_entropy", "half_sum", "mse"]
     for unknown in ("crossentropy", None, mse):
-        with pytest.raises(UnknownNameError, match="loss .* is unknown"):
+        with pytest.raises(UnknownNameError, match=r"loss .* is unknown"):
             Network([Dense(2)], loss=unknown)
 
 

@@ -35,7 +35,7 @@ def test_an_op_without_gradient_says_so(name):
 
 @pytest.mark.parametrize("name", sorted(NESTED))
 def test_ops_with_a_nested_program_are_checked_within_a_function(name):
-    with pytest.raises(ParameterError, match=f"op '{name}' runs a program; check a function that uses it"):
+    with pytest.raises(ParameterError, match=f"op '{name}' runs a program; check a function that uses it, with"):
         check_rule(OPS[name])
 
 
@@ -140,7 +140,11 @@ def test_parameters_of_maps():
         (lambda: cr.where(A, A, A), DTypeError, "where: the condition must be of truth values, got float64"),
         (lambda: cr.astype(A, "text"), DTypeError, "astype: 'text' is not a type of numbers. Use e.g."),
         (lambda: cr.add(A, np.ones(3)), ShapeError, "add: shapes (2, 4) and (3,) do not broadcast (4 != 3)"),
-        (lambda: cr.where(A > 0, A, np.ones(3)), ShapeError, "where: shapes (2, 4) and (2, 4) and (3,) do not"),
+        (
+            lambda: cr.where(A > 0, A, np.ones(3)),
+            ShapeError,
+            "where: shapes (2, 4) and (2, 4) and (3,) do not",
+        ),
     ],
 )
 def test_operands_that_do_not_fit_are_refused(ask, error, message):
@@ -260,7 +264,9 @@ def test_softmax_and_its_kin_do_not_care_for_a_shift(shift):
     x = A + shift
     np.testing.assert_allclose(cr.softmax(x).numpy(), special.softmax(A, axis=1), rtol=1e-12)
     np.testing.assert_allclose(cr.log_softmax(x).numpy(), special.log_softmax(A, axis=1), rtol=1e-11)
-    np.testing.assert_allclose(cr.logsumexp(x, axis=1).numpy() - shift, special.logsumexp(A, axis=1), rtol=1e-11)
+    np.testing.assert_allclose(
+        cr.logsumexp(x, axis=1).numpy() - shift, special.logsumexp(A, axis=1), rtol=1e-11
+    )
 
 
 def test_softmax_of_distant_logits():
@@ -409,9 +415,9 @@ def test_the_layout_in_memory_does_not_matter(name, shape):
         plain = np.ascontiguousarray(x)
         if name == "logsumexp" and not x.size:
             continue
-        for given, expected in ((x, plain), (x.T, np.ascontiguousarray(plain.T))):
-            if name == "softmax" and not given.shape[-1]:
+        for layout, expected in ((x, plain), (x.T, np.ascontiguousarray(plain.T))):
+            if name == "softmax" and not layout.shape[-1]:
                 continue
-            got = getattr(cr, name)(given)
+            got = getattr(cr, name)(layout)
             np.testing.assert_allclose(got.numpy(), getattr(cr, name)(expected).numpy(), rtol=1e-14)
         check_gradients(getattr(cr, name), x)

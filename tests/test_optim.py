@@ -81,8 +81,8 @@ def test_rules_agree_with_plain_numpy(rule, reference, engine):
 
 
 def test_adam_adds_epsilon_after_the_correction():
-    """With g far below eps, the first step is lr * g / (|g| + eps): not lr * g / (|g| + eps * sqrt(1 - beta2))."""
-    program, W, b = step_program(Adam(0.1, eps=1.0))
+    """The first step is lr * g / (|g| + eps), not lr * g / (|g| + eps / sqrt(1 - beta2))."""
+    program, _, b = step_program(Adam(0.1, eps=1.0))
     runner = compile_program(program, "numpy")
     runner.load({leaf: np.zeros(leaf.shape) for leaf in program.updates})
     runner.load({b: np.array([0.5, 0.0005, -0.5])})
@@ -92,7 +92,7 @@ def test_adam_adds_epsilon_after_the_correction():
 
 
 def test_adam_in_float32_corrects_as_in_float64():
-    """The first step has the length lr whatever the gradient; 1 - beta2**1 in float32 would miss it by 2e-5."""
+    """The first step has the length lr whatever the gradient; 1 - beta2 in float32 would miss it by 2e-5."""
     program, _, b = step_program(Adam(0.1), "float32")
     runner = compile_program(program, "numpy")
     runner.load({leaf: np.zeros(leaf.shape) for leaf in program.updates})

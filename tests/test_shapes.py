@@ -16,9 +16,11 @@ n, t, d = (Size.named(name) for name in NUMBERS)
 
 dims = st.recursive(
     st.integers(-4, 4) | st.sampled_from([n, t, d]),
-    lambda inner: st.tuples(inner, inner).map(lambda p: p[0] + p[1])
-    | st.tuples(inner, inner).map(lambda p: p[0] * p[1])
-    | st.tuples(inner, inner).map(lambda p: p[0] - p[1]),
+    lambda inner: (
+        st.tuples(inner, inner).map(lambda p: p[0] + p[1])
+        | st.tuples(inner, inner).map(lambda p: p[0] * p[1])
+        | st.tuples(inner, inner).map(lambda p: p[0] - p[1])
+    ),
     max_leaves=6,
 )
 
@@ -65,7 +67,9 @@ def test_sizes_are_written_as_formulas():
     assert repr((n, 64)) == "(n, 64)"
 
 
-@pytest.mark.parametrize(("size", "by"), [(n, 2), (n + 1, n), (n * t, d), (n, n + t), (n, 0), (2 * n, 4), (6, n)])
+@pytest.mark.parametrize(
+    ("size", "by"), [(n, 2), (n + 1, n), (n * t, d), (n, n + t), (n, 0), (2 * n, 4), (6, n)]
+)
 def test_division_that_leaves_a_rest_is_refused(size, by):
     with pytest.raises(ShapeError, match=re.escape(f"size {size} is not divisible by {by}")):
         size // by

@@ -279,7 +279,7 @@ def test_labels_of_any_kind_come_back(labels, loss):
     assert (p.argmax(axis=1) == [0, 0, 1, 1]).all()
     assert net.evaluate(X, y)["accuracy"] == 1.0
     net.fit(X, y[::-1][::-1], epochs=1, **QUIET)
-    with pytest.raises(DataError, match="is not among the classes|but the network's classes are"):
+    with pytest.raises(DataError, match=r"is not among the classes|but the network's classes are"):
         net.fit(X, ["no", "yes", "maybe", "no"], epochs=1, **QUIET)
 
 
@@ -297,6 +297,16 @@ def test_one_hot_rows_are_labels():
     np.testing.assert_array_equal(first["output"].W, second["output"].W)
     np.testing.assert_array_equal(first.predict(X), second.predict(X))
     assert len(history.val_accuracy) == 2
+
+
+def test_one_hot_rows_keep_the_labels_of_an_earlier_fit():
+    net = Network([Dense(2)], loss="cross_entropy")
+    X, y = numbers(8, 2), np.array(["no", "yes"] * 4)
+    net.fit(X, y, epochs=1, **QUIET)
+    expected = net.evaluate(X, y)
+    assert net.evaluate(X, np.eye(2)[np.arange(8) % 2]) == expected
+    net.fit(X, np.eye(2)[np.arange(8) % 2], epochs=1, **QUIET)
+    assert net.classes.tolist() == ["no", "yes"]
 
 
 def test_values_have_the_axes_of_y():

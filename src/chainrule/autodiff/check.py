@@ -15,7 +15,7 @@ from ..graph.evaluate import interpret
 from ..graph.op import Kind, Op
 from ..graph.tensor import Tensor, apply, apply_record, tensor, topological
 from .gradient import gradient
-from .numerical import Array, Numerical, first_true, path_to, place_text
+from .numerical import Array, Numerical, first_true, nested, path_to, place_text
 
 
 def check_gradients(
@@ -91,12 +91,15 @@ def check_gradients(
         return
     seen = f"{getattr(function, '__name__', 'the function')}, {fault.at(places)}"
     found = _op_at_fault(y, leaves, order, draw)
-    if found is None:
-        loops = {node.op.name for node in path_to([y], leaves) if node.op.kind is Kind.CONTROL}
-        rest = f"The fault is in {' or '.join(sorted(loops))}" if loops else "Their connection is at fault"
-        raise GradientError(f"{seen}: {fault.says}. Each map, product and move agrees by itself. {rest}.")
-    name, inner, inner_places = found
-    raise GradientError(f"{name}, {inner.at(inner_places)}: {inner.says}. First seen at {seen}.")
+    if found is not None:
+        name, inner, inner_places = found
+        raise GradientError(f"{name}, {inner.at(inner_places)}: {inner.says}. First seen at {seen}.")
+    for record in _nested_ops(path_to([y], leaves)):
+        try:
+            check_rule(record, order)
+        except GradientError as error:
+            raise GradientError(f"{error}. First seen at {seen}, within a nested program.") from None
+    raise GradientError(f"{seen}: {fault.says}. Each op agrees by itself: their connection is at fault.")
 
 
 def check_rule(record: Op, order: int = 2, seed: int = 0) -> None:
@@ -121,7 +124,8 @@ def check_rule(record: Op, order: int = 2, seed: int = 0) -> None:
         raise GradientError(f"op {record.name!r} has no derivative: there is nothing to check")
     if record.kind in (Kind.CONTROL, Kind.ITEM):
         raise ParameterError(
-            f"check_rule: op {record.name!r} runs a program; check a function that uses it with check_gradients"
+            f"check_rule: op {record.name!r} runs a program; check a function that uses it, with "
+            "check_gradients"
         )
     for attrs, arrays in rule_cases(record, seed):
         operands = [tensor(a) for a in arrays]
@@ -300,6 +304,16 @@ def _op_at_fault(
         if fault is not None:
             return node.op.name, fault, places
     return None
+
+
+def _nested_ops(path: Sequence[Tensor]) -> list[Op]:
+    """The ops with a rule of their own in the programs that nodes run."""
+    inside = [x for node in path for x in nested(node)]
+    found = dict.fromkeys(x.op for x in inside)
+    for record in _nested_ops(inside) if inside else []:
+        found.setdefault(record)
+    apart = (Kind.SOURCE, Kind.RANDOM, Kind.CONTROL, Kind.ITEM)
+    return [record for record in found if record.vjp is not None and record.kind not in apart]
 
 
 def _numbers(x: Tensor) -> tuple[int, ...]:

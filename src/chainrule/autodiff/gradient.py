@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import GradientError, ShapeError
 from ..graph.evaluate import evaluate
 from ..graph.op import Kind
-from ..graph.tensor import LEAF, Tensor, apply, as_tensor, constant, function, topological
+from ..graph.tensor import LEAF, Tensor, apply, as_tensor, constant, function, tensor, topological
 from ..ops.move import expand, reshape
 from ..shapes import Shape, kept_axes, reduced
 
@@ -162,7 +162,7 @@ def value_and_grad(function_of: Any, by: int | Sequence[int] = 0) -> Any:
     """
 
     def both(*arguments: Any) -> tuple[Tensor, Any]:
-        nodes = [as_tensor(a) for a in arguments]
+        nodes = [a if isinstance(a, Tensor) else tensor(a) for a in arguments]
         places = [by] if isinstance(by, int) else list(by)
         if any(not -len(nodes) <= i < len(nodes) for i in places):
             raise GradientError(f"value_and_grad: by={by} is not one of the {len(nodes)} arguments")

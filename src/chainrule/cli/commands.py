@@ -81,10 +81,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a network and test it on rows held back."""
-    table = load_table(data, target)
-    if table.y is None:
-        columns = ", ".join(table.columns)
-        raise ParameterError(f"--target is needed: which column of {data} to predict? It has {columns}.")
+    table = load_table(data, target, to_learn=True)
     kind = _checked_task(task) or table.task
     seed = checked_seed(seed)
     _check_folder(model)
@@ -132,11 +129,12 @@ def train(
         return
     typer.echo(f"\nOn the {rows['test']:,} rows {'held back' if split.held_back else 'it was trained on'}:\n")
     typer.echo(report(network, split.X_test, split.y_test))
-    typer.echo(f"\n{_summary(result)}; trained in {history.seconds:.1f} s with {history.engine}.")
+    typer.echo(f"\n{_summary(result)}.")
+    typer.echo(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
     if model is None:
         typer.echo("Not saved: pass --model FILE to keep the network.")
     else:
-        typer.echo(f"Saved to {model}. To read what it computes: chainrule source {model}")
+        typer.echo(f"Saved to {model}\nTo read what it computes: chainrule source {model}")
 
 
 @app.command()
@@ -155,12 +153,12 @@ def predict(
     network = load(model)
     table = load_table(data, None, _columns(network))
     header = [str(network.metadata.get("target") or "prediction")]
-    columns = [network.predict(_fitting(network, table)).tolist()]
+    columns = [_plain(network.predict(_fitting(network, table)))]
     if probabilities:
         p = network.predict_proba(table.X)
         names = range(p.shape[1]) if network.classes is None else network.classes.tolist()
         header += [f"p({name})" for name in names]
-        columns += p.T.tolist()
+        columns += [_plain(column) for column in p.T]
     if as_json:
         text = json.dumps({"rows": table.rows, **dict(zip(header, columns, strict=True))})
     else:
@@ -311,6 +309,11 @@ def _columns(network: Network) -> list[str] | None:
     if isinstance(columns, list) and all(isinstance(c, str) for c in columns):
         return columns
     return None
+
+
+def _plain(values: Array) -> list[Any]:
+    """Python values; floats with the digits of their own type, 0.1 rather than 0.10000000149011612."""
+    return [float(str(v)) for v in values] if values.dtype.kind == "f" else values.tolist()
 
 
 def _fitting(network: Network, table: Table) -> Array:

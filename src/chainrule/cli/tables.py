@@ -75,7 +75,9 @@ BUILT_IN: dict[str, Callable[[str], Table]] = {
 }
 
 
-def load_table(data: str, target: str | None, columns: Sequence[str] | None = None) -> Table:
+def load_table(
+    data: str, target: str | None, columns: Sequence[str] | None = None, to_learn: bool = False
+) -> Table:
     """A built-in set by name, or a CSV or Parquet file with a header line.
 
     Parameters
@@ -86,13 +88,15 @@ def load_table(data: str, target: str | None, columns: Sequence[str] | None = No
         The column to predict; of a built-in set, None.
     columns : sequence of str, optional
         The inputs to take, in this order; all but the target where none are given.
+    to_learn : bool
+        Whether there must be a target.
 
     Raises
     ------
     UnknownNameError
         If there is no such set, file or column.
     ParameterError
-        If a target is named for a built-in set.
+        If a target is named for a built-in set, or none for a file that needs one.
     DataError
         If the file cannot be read, is empty, misses values, or holds inputs that are no numbers.
     """
@@ -101,7 +105,11 @@ def load_table(data: str, target: str | None, columns: Sequence[str] | None = No
         if target not in (None, table.target):
             raise ParameterError(f"--target: {data} has its own target, {table.target!r}; leave it out.")
         return table
-    return _from_frame(data, _read(data), target, columns)
+    frame = _read(data)
+    if to_learn and target is None:
+        listed = _listed(frame.columns)
+        raise ParameterError(f"--target is needed: which column of {data} to predict? It has {listed}.")
+    return _from_frame(data, frame, target, columns)
 
 
 def _read(data: str) -> polars.DataFrame:
@@ -139,9 +147,10 @@ def _from_frame(
         raise DataError(f"{data}: has no column beside the target {target!r} to learn from.")
     text = [c for c in inputs if not (frame[c].dtype.is_numeric() or frame[c].dtype == bool)]
     if text:
+        which = f"columns {_listed(text)} are" if len(text) > 1 else f"column {text[0]!r} is"
         raise DataError(
-            f"{data}: {'columns' if len(text) > 1 else 'column'} {_listed(text)} "
-            f"{'are' if len(text) > 1 else 'is'} not numeric. Encode as numbers, or take out."
+            f"{data}: {which} not numeric ({_first_text(frame[text[0]])!r:.40}). "
+            "Encode as numbers, or take out."
         )
     for c in [*inputs, *([target] if target else [])]:
         _refuse_missing(data, c, frame[c])
@@ -151,6 +160,12 @@ def _from_frame(
     y = frame[target].to_numpy()
     y = y.astype(np.str_) if y.dtype.kind == "O" else y
     return Table(data, inputs, X, target, y, guess_task(y))
+
+
+def _first_text(values: polars.Series) -> str:
+    """The first value that is no number."""
+    words = values.cast(str, strict=False)
+    return str(words.filter(words.is_not_null() & words.cast(float, strict=False).is_null()).first())
 
 
 def _refuse_missing(data: str, column: str, values: polars.Series) -> None:

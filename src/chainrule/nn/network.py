@@ -54,6 +54,7 @@ class BaseNetwork:
         self._loss = find_loss(loss)
         self.dtype = _checked_dtype(dtype)
         self.names = _layer_names(self.layers)
+        self.optimizer: Optimizer | None = None
         self._graph: Graph | None = None
         self._programs: dict[Optimizer, Program] = {}
         self._sizes: list[int] = []  # inputs, then every layer's outputs; empty before they are known
@@ -163,6 +164,11 @@ class BaseNetwork:
     def _with_inputs(self) -> list[tuple[Layer, int]]:
         return list(zip(self.layers, self._sizes[:-1], strict=True))
 
+    def _outputs_for(self, inputs: int) -> int:
+        for layer in self.layers:
+            inputs = layer.outputs(inputs)
+        return inputs
+
     def _set_sizes(self, inputs: int) -> None:
         sizes = [inputs]
         for layer in self.layers:
@@ -271,7 +277,7 @@ class BaseNetwork:
         NotFittedError
             Before the number of inputs is known.
         """
-        return numpy_source(self.program(optimizer))
+        return numpy_source(self.program(optimizer or self.optimizer))
 
     # checks -----------------------------------------------------------------------------------
 

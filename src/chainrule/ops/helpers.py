@@ -69,8 +69,8 @@ def place(shape, key, values):  # type: ignore[no-untyped-def]
 @helper
 def uniform(shape, seed, step, purpose, dtype):  # type: ignore[no-untyped-def]
     """Numbers in [0, 1) from the counter-based generator Philox4x64-10 (Salmon et al., 2011)."""
-    key = [int(seed) % 2**64, purpose]
-    counter = [0, int(step) % 2**64, 0, 0]
+    key = np.array([int(seed) % 2**64, purpose], np.uint64)
+    counter = np.array([0, int(step) % 2**64, 0, 0], np.uint64)
     bits = np.random.Philox(key=key, counter=counter).random_raw(math.prod(shape)).reshape(shape)
     if np.dtype(dtype) == np.float32:
         return (bits >> 40).astype(dtype) * np.float32(2.0**-24)

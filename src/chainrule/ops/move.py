@@ -54,7 +54,11 @@ op(
     shape=lambda x, axes: tuple(x[a] for a in axes),
     dtype=_keep_dtype,
     numpy=_transpose_text,
-    latex="{{{x}}}^T",
+    latex=lambda node, texts: (
+        f"{texts[0]}^T"
+        if node.attrs["axes"] == (*range(node.ndim - 2), node.ndim - 1, node.ndim - 2)
+        else rf"\operatorname{{transpose}}_{{{', '.join(map(str, node.attrs['axes']))}}}({texts[0]})"
+    ),
     vjp=lambda g, y, x, axes: (transpose(g, _inverse(axes)),),
     element=lambda node, index: (0, tuple(index[a] for a in _inverse(node.attrs["axes"]))),
     samples=lambda: [({"axes": (1, 0)},)],
@@ -178,7 +182,7 @@ op(
     shape=_slice_shape,
     dtype=_keep_dtype,
     numpy=_slice_text,
-    latex="{x}[\\cdot]",
+    latex=lambda node, texts: f"{texts[0]}[{_key_text(node.attrs['key']).rstrip(',')}]",
     vjp=lambda g, y, x, key: (apply("place", g, key=key, shape=x.shape),),
     element=_slice_element,
     samples=lambda: [({"key": ((1, None, 1), None, 2)},), ({"key": ((None, None, -1), (0, 4, 3))},)],
@@ -192,7 +196,9 @@ op(
         f"place({node.attrs['shape']!r}, {_key_object(node.attrs['key'])}, {texts[0]})"
     ),
     helpers=["place"],
-    latex="{x}",
+    latex=lambda node, texts: (
+        rf"\operatorname{{place}}_{{[{_key_text(node.attrs['key']).rstrip(',')}]}}({texts[0]})"
+    ),
     vjp=lambda g, y, x, key, shape: (apply("slice", g, key=key),),
     samples=lambda: [({"key": ((1, 4, 1), (0, 4, 1)), "shape": (6, 4)},)],
 )
@@ -264,7 +270,7 @@ op(
     dtype=lambda t, x, shape: _index_dtype(x, t),
     numpy="scatter_add({shape!r}, {t}, {x})",
     helpers=["scatter_add"],
-    latex=r"\sum {x}",
+    latex=r"\operatorname{{scatter}}_{{{t}}}({x})",
     vjp=lambda g, y, t, x, shape: (None, apply("take", g, t)),
     samples=lambda: [
         ({"shape": (3, 4)}, np.array([2, 0, 2, -1]), (4, 4)),
@@ -294,7 +300,7 @@ op(
     shape=_pick_shape,
     dtype=_index_dtype,
     numpy=_pick_text,
-    latex="{x}[{t}]",
+    latex=r"{x}[\cdot, {t}]",
     vjp=lambda g, y, x, t: (_column(g) * one_hot(t, x.shape[-1]), None),
     samples=lambda: [({}, (3, 4), np.array([3, 0, 3])), ({}, (2, 1, 3), np.array([[2], [0]]))],
 )

@@ -42,7 +42,7 @@ op(
     dtype=_whole,
     numpy="uniform({shape!r}, {seed}, {step}, {purpose}, {dtype!r})",
     helpers=["uniform"],
-    latex=r"U[0, 1)",
+    latex=r"\operatorname{{U}}(0, 1)",
     vjp=lambda g, y, seed, step, **attrs: (None, None),
     cost=20,
 )

@@ -43,8 +43,9 @@ def _method(name: str) -> Any:
 def _latex(symbol: str) -> Any:
     def text(node: Tensor, texts: Sequence[str]) -> str:
         axes = node.attrs["axis"]
-        below = "" if len(axes) == node.inputs[0].ndim else "_{" + ",".join("ijklmn"[a] for a in axes) + "}"
-        return rf"{symbol}{below} {texts[0]}"
+        index = ",".join("ijklmn"[a] if a < 6 else f"i_{a}" for a in axes)
+        below = "" if len(axes) == node.inputs[0].ndim else f"_{{{index}}}"
+        return f"{symbol}{below} {texts[0]}" if symbol.endswith("sum") else f"{symbol}{below}({texts[0]})"
 
     return text
 
@@ -167,7 +168,7 @@ op(
     dtype=floating,
     numpy=_logsumexp_text,
     helpers=["logsumexp"],
-    latex=lambda node, texts: rf"\ln \sum e^{{{texts[0]}}}",
+    latex=lambda node, texts: _latex(r"\ln \sum")(node, [f"e^{{{texts[0]}}}"]),
     vjp=lambda g, y, x, axis, keepdims: (_back(g, x, axis) * exp(x - _back(y, x, axis)),),
     lower=_lower_logsumexp,
     samples=lambda: [({"axis": (1,), "keepdims": True},), ({"axis": (0,), "keepdims": False},)],
@@ -179,7 +180,7 @@ op(
     dtype=floating,
     numpy=lambda node, texts: f"softmax({texts[0]}{_one_axis(node)})",
     helpers=["softmax"],
-    latex=r"\operatorname{{softmax}}({x})",
+    latex=_latex(r"\operatorname{softmax}"),
     vjp=_softmax_vjp,
     lower=_lower_softmax,
     samples=lambda: [({"axis": (1,)},), ({"axis": (0,)},)],
@@ -191,7 +192,7 @@ op(
     dtype=floating,
     numpy=lambda node, texts: f"{texts[0]} - logsumexp({texts[0]}{_one_axis(node)})",
     helpers=["logsumexp"],
-    latex=r"{x} - \ln \sum e^{{{x}}}",
+    latex=lambda node, texts: "\\ln(" + _latex(r"\operatorname{softmax}")(node, texts) + ")",
     vjp=_log_softmax_vjp,
     lower=_lower_log_softmax,
     samples=lambda: [({"axis": (1,)},), ({"axis": (0,)},)],

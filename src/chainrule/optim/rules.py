@@ -42,7 +42,7 @@ class Optimizer:
 
     def _check(self, name: str, low: float, high: float, *, low_too: bool = False) -> None:
         value = getattr(self, name)
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
         if not (low < number < high or (low_too and number == low)):
             rule = type(self).__name__
             interval = f"{'at least' if low_too else 'above'} {low:g}"

@@ -87,7 +87,7 @@ def _describe(array: Array) -> str:
     return str(array.dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coding:
     """How targets are written as numbers, and predictions read back.
 
@@ -152,7 +152,8 @@ def encode_targets(
         t, coding = _classes(array, 2, coding, loss, what)
         return np.ascontiguousarray(t[:, None], dtype=dtype), coding
     if array.ndim == 2:
-        return _one_hot_rows(array, units, what), Coding(np.arange(units), True)
+        t = _one_hot_rows(array, units, what)
+        return t, coding or Coding(np.arange(units), True)
     return _classes(array, units, coding, loss, what)
 
 
@@ -218,11 +219,8 @@ def _classes(array: Array, units: int, coding: Coding | None, loss: Loss, what: 
                 f"{what}: {value} is no class label; loss {loss.name} is for classes. "
                 "Use loss='mse' for continuous values."
             )
-    if coding is None or coding.classes is None:
-        coding = Coding(_new_classes(array, units, loss, what))
-    classes = coding.classes
-    if classes is None:
-        raise DataError(f"{what}: labels, where the network was fitted to columns of targets.")
+    known = None if coding is None else coding.classes
+    classes = _new_classes(array, units, loss, what) if known is None else known
     if (classes.dtype.kind == "U") != (array.dtype.kind == "U"):
         raise DataError(f"{what}: holds {array.dtype}, but the network's classes are {_listed(classes)}.")
     t = np.searchsorted(classes, array).astype(np.int64)
@@ -232,7 +230,7 @@ def _classes(array: Array, units: int, coding: Coding | None, loss: Loss, what: 
         raise DataError(
             f"{what}: label {array[strange][0].item()!r} is not among the classes, {_listed(classes)}."
         )
-    return t, coding
+    return t, Coding(classes)
 
 
 def _new_classes(array: Array, units: int, loss: Loss, what: str) -> Array:

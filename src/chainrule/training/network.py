@@ -82,10 +82,6 @@ class Network(PredictingNetwork):
     def __init__(self, layers: Sequence[Layer], loss: str, dtype: str = "float32") -> None:
         super().__init__(layers, loss, dtype)
         self.metadata: dict[str, Any] = {}
-        self.optimizer: Optimizer | None = None
-
-    def source(self, optimizer: Optimizer | str | None = None) -> str:
-        return super().source(optimizer or self.optimizer)
 
     # training ---------------------------------------------------------------------------------
 
@@ -222,7 +218,7 @@ class Network(PredictingNetwork):
             raise ParameterError("fit: validation_data must be a pair (X, y).")
         rows = check_inputs(pair[0], inputs, self.dtype, "validation X")
         t, _ = encode_targets(
-            pair[1], len(rows), self._loss, self._units(), self.dtype, coding, "validation y"
+            pair[1], len(rows), self._loss, self._outputs_for(inputs), self.dtype, coding, "validation y"
         )
         return rows, t
 

@@ -46,12 +46,10 @@ class PredictingNetwork(BaseNetwork):
 
     # running ----------------------------------------------------------------------------------
 
-    def _units(self) -> int:
-        return self._sizes[-1] if self._sizes else self.layers[-1].outputs(0)
-
     def _checked(self, X: Any, y: Any, coding: Coding | None) -> tuple[Array, Array, Coding]:
         rows = check_inputs(X, self.inputs, self.dtype)
-        t, coding = encode_targets(y, len(rows), self._loss, self._units(), self.dtype, coding)
+        units = self._outputs_for(rows.shape[1])
+        t, coding = encode_targets(y, len(rows), self._loss, units, self.dtype, coding)
         return rows, t, coding
 
     def _runner(self, role: str, program: Program, engine: str) -> Runner:

@@ -409,11 +409,15 @@ def _cast(text: str, dtype: np.dtype[Any]) -> str:
 
 @dataclass
 class Kernel:
-    """A nest's source, and what its block holds: sizes, then addresses."""
+    """A nest's source, and what its block holds: sizes, then addresses.
+
+    `flat` has the memories that one loop over all elements walks through; it is empty for other nests.
+    """
 
     source: str
     sizes: list[Dim]
     memories: list[Memory]
+    flat: frozenset[int] = frozenset()
 
 
 def write_nest(plan: Plan, step: Step, in_memory: Callable[[Tensor], bool]) -> NestWriter:
@@ -550,13 +554,17 @@ def _canonical(
         return text
 
     body = _renumbered([settle(line) for line in lines])
+    flat: frozenset[int] = frozenset()
+    if len(groups) == 1 and not nest.pinned and not nest.after and len(sizes) == 1:
+        walked = re.findall(r"\bp(\d+)\[c0\]", "\n".join(body))
+        flat = frozenset(map(int, walked))
     head = ["a = i8p(block)"]
     head += [f"n{i} = a[{i}]" for i in range(len(sizes))]
     head += [
         f"p{i} = {type_name(m.dtype)}p(a[{i + len(sizes)}])" for i, m in enumerate(memories)
     ]
     source = "\n".join(f"    {line}" for line in [*head, *body])
-    return Kernel(source, sizes, memories)
+    return Kernel(source, sizes, memories, flat)
 
 
 def _renumbered(lines: Sequence[str]) -> list[str]:

@@ -113,6 +113,28 @@ def power_of_two(context, k):  # type: ignore[no-untyped-def]
     return types.float32(types.int32), build
 
 
+@intrinsic
+def atomic_add(context, address, value):  # type: ignore[no-untyped-def]
+    """Add to a shared counter; the count before."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), build
+
+
+@intrinsic
+def call_plain(context, function):  # type: ignore[no-untyped-def]
+    """Call a function without arguments by its address."""
+
+    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.IntType(32), [])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+
+    return types.int32(types.int64), build
+
+
 inlined = njit(forceinline=True, no_cpython_wrapper=True, **OPTIONS)
 
 
@@ -217,6 +239,17 @@ def inside(i, n, flag):  # type: ignore[no-untyped-def]
     return j
 
 
+@inlined
+def meet(barrier, expected, give_way):  # type: ignore[no-untyped-def]
+    """Wait until all threads have come here: spin a while, then let other work have the processor."""
+    atomic_add(barrier, 1)
+    turns = 0
+    while atomic_add(barrier, 0) < expected:
+        turns += 1
+        if turns > 4000 and give_way != 0:
+            call_plain(give_way)
+
+
 # fixed kernels ----------------------------------------------------------------------------------
 
 
@@ -269,25 +302,36 @@ def gather_bytes(block):  # type: ignore[no-untyped-def]
 
 
 def drive(block):  # type: ignore[no-untyped-def]
-    """All batches of a slice of an epoch: for each, every kernel in order; then its loss.
+    """All batches of a slice of an epoch, on one of the threads that share the lanes.
 
-    Block: kernels, their addresses, their blocks' addresses, batches, rows, batch size, cell of the
-    rows' address, losses, loss, whether it is float64, two words for the control word, flag.
+    A batch goes through phases; in each, every lane has calls of its own, and the next phase starts
+    when all lanes are done. Block: phases, first lane, last lane + 1, lanes, address of (count,
+    functions, blocks) for each phase and lane, batches, rows, batch size, cells of the lanes' rows,
+    lanes' first rows, losses, loss (or 0), whether it is float64, words for the control word, flag,
+    barrier, threads, address of a function that yields the processor (or 0).
     """
     a = i8p(block)
-    functions, blocks, losses, flag = i8p(a[1]), i8p(a[2]), f8p(a[7]), i8p(a[12])
-    store_control(a[10])
-    words = i4p(a[10])
+    lanes, table, cells, starts = a[3], i8p(a[4]), i8p(a[8]), i8p(a[9])
+    losses, flag, barrier = f8p(a[10]), i8p(a[14]), a[15]
+    store_control(a[13])
+    words = i4p(a[13])
     words[1] = words[0] | i4(FLUSH_TO_ZERO)
-    load_control(a[10] + 4)
-    for batch in range(a[3]):
-        i8p(a[6])[0] = a[4] + batch * a[5] * 8
-        for k in range(a[0]):
-            call(functions[k], blocks[k])
-        losses[batch] = f8p(a[8])[0] if a[9] != 0 else f8(f4p(a[8])[0])
-        if flag[0] != 0:
-            break
-    load_control(a[10])
+    load_control(a[13] + 4)
+    meetings = 0
+    for batch in range(a[5]):
+        for phase in range(a[0]):
+            for lane in range(a[1], a[2]):
+                cells[lane] = a[6] + (batch * a[7] + starts[lane]) * 8
+                entry = (phase * lanes + lane) * 3
+                functions, blocks = i8p(table[entry + 1]), i8p(table[entry + 2])
+                for k in range(table[entry]):
+                    call(functions[k], blocks[k])
+            if a[16] > 1:
+                meetings += a[16]
+                meet(barrier, meetings, a[17])
+        if a[1] == 0 and a[11] != 0:
+            losses[batch] = f8p(a[11])[0] if a[12] != 0 else f8(f4p(a[11])[0])
+    load_control(a[13])
 
 
 @inlined

@@ -1,0 +1,157 @@
+"""A batch shared out among lanes: each works on some of the rows, then the sums over rows are added.
+
+Rows of a batch meet only where something is summed over them: a parameter's gradient, the loss. A
+program of that kind is cut there in two. The first part gives each lane's sums; the second adds
+them, in a fixed order, and does the rest. How many lanes there are follows from the work alone, so
+that the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...graph.op import Kind
+from ...graph.program import Program
+from ...graph.tensor import LEAF, SIZE, Tensor, placeholder, topological
+from ...shapes import Dim, Size, evaluate, names_in, product
+from ..simplify import simplify
+
+LANES = 2
+ROWS = "n"
+
+
+@dataclass
+class Cut:
+    """A program cut at its sums over rows."""
+
+    rows: Program  # from a lane's rows to its sums
+    rest: Program  # from all lanes' sums to outputs and updates
+    sums: list[Tensor]  # inputs of `rest`, those of the first lane, then of the second, ...
+    sizes: dict[Dim, Tensor]  # inputs of both that hold the whole batch's sizes
+
+
+def cut_rows(program: Program) -> Cut | None:
+    """Cut a program at its sums over rows; None if rows meet in another way."""
+    batched = [x for x in program.inputs if x.shape and x.shape[0] == Size.named(ROWS)]
+    if not batched or not program.updates:
+        return None
+    roots = simplify(program.roots, lower=True)
+    order = topological(roots)
+    kind: dict[Tensor, str] = {}
+    for node in order:
+        found = _kind(node, kind)
+        if found is None:
+            return None
+        kind[node] = found
+    if any(kind[root] != "whole" and kind[root] != "sum" for root in roots):
+        return None
+    sizes: dict[Dim, Tensor] = {}
+
+    def size_input(node: Tensor) -> Tensor:
+        dim = node.attrs["dim"]
+        if dim not in sizes:
+            sizes[dim] = placeholder((), node.dtype, f"size_{len(sizes)}")
+        return sizes[dim]
+
+    sums = [node for node in order if kind[node] == "sum"]
+    rows_swap: dict[Tensor, Tensor] = {}
+    rest_swap: dict[Tensor, Tensor] = {}
+    parts: list[list[Tensor]] = [
+        [placeholder(s.shape, s.dtype, f"sum_{i}_{lane}") for i, s in enumerate(sums)] for lane in range(LANES)
+    ]
+    for i, node in enumerate(sums):
+        total = parts[0][i]
+        for lane in range(1, LANES):
+            total = total + parts[lane][i]
+        rest_swap[node] = total
+    for node in order:
+        if node.op is SIZE and ROWS in names_in([node.attrs["dim"]]):
+            rows_swap[node] = rest_swap[node] = size_input(node)
+        if node not in rows_swap:
+            rows_swap[node] = _rebuilt(node, rows_swap)
+        if node not in rest_swap and kind[node] != "rows":
+            rest_swap[node] = _rebuilt(node, rest_swap)
+    scalars = [x for x in program.inputs if not any(x is b for b in batched)]
+    rows = Program(
+        [*batched, *sizes.values(), *scalars], {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)}, name="rows"
+    )
+    outputs = dict(zip(program.outputs, (rest_swap[r] for r in roots), strict=False))
+    updates = dict(zip(program.updates, (rest_swap[r] for r in roots[len(outputs) :]), strict=True))
+    every = [x for lane in parts for x in lane]
+    rest = Program([*every, *sizes.values(), *scalars], outputs, updates, name="rest")
+    return Cut(rows, rest, every, sizes)
+
+
+def _rebuilt(node: Tensor, swap: dict[Tensor, Tensor]) -> Tensor:
+    if not node.inputs or all(swap.get(x, x) is x for x in node.inputs):
+        return node
+    inputs = [swap.get(x, x) for x in node.inputs]
+    return Tensor(node.op, inputs, node.attrs, node.shape, node.dtype)
+
+
+def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
+    """What a node is: "rows" (an axis of rows comes first), "turned" (a transposed one), "sum" over
+    rows, or "whole" (the same for all lanes); None if lanes cannot compute it on their own."""
+    inputs = [kind[x] for x in node.inputs]
+    named = [d for d in node.shape if ROWS in names_in([d])]
+    if node.op is SIZE:
+        return "whole"
+    if "rows" not in inputs and "turned" not in inputs:
+        if not named:
+            return "whole"
+        first = node.shape[0] == Size.named(ROWS) and len(named) == 1
+        return "rows" if first and node.op is LEAF or first and node.op.name == "expand" else None
+    if "sum" in inputs:
+        return None  # a sum goes back to the rows, as in batch normalisation
+    if any(k == "whole" and x.op.kind is not Kind.SOURCE and _made_of_sums(x, kind) for x, k in zip(node.inputs, inputs, strict=True)):  # fmt: skip
+        return None
+    op, name = node.op, node.op.name
+    if op.kind is Kind.PRODUCT:
+        a, b = inputs
+        if a == "rows" and b == "whole" and node.inputs[1].ndim == 2:
+            return "rows"
+        return "sum" if a == "turned" and b == "rows" and node.ndim == 2 and node.inputs[1].ndim == 2 else None
+    if "turned" in inputs:
+        return None
+    x = node.inputs[0]
+    if op.kind is Kind.REDUCE:
+        if 0 in node.attrs["axis"]:
+            return "sum" if name == "sum" else None
+        return "rows"
+    if name == "transpose":
+        if node.attrs["axes"][0] == 0:
+            return "rows"
+        return "turned" if node.ndim == 2 else None
+    if not node.shape or node.shape[0] != Size.named(ROWS) or len(named) != 1:
+        return None
+    if op.kind is Kind.MAP or name == "expand":
+        aligned = all(k != "rows" or i.ndim == node.ndim for i, k in zip(node.inputs, inputs, strict=True))
+        return "rows" if aligned else None
+    if name in ("pick", "one_hot") or (name == "reshape" and x.shape[:1] == node.shape[:1]):
+        return "rows"
+    if name == "slice" and node.attrs["key"][0] == (None, None, 1):
+        return "rows"
+    if name == "concatenate" and node.attrs["axis"] != 0 and all(k == "rows" for k in inputs):
+        return "rows"
+    return None
+
+
+def _made_of_sums(node: Tensor, kind: dict[Tensor, str]) -> bool:
+    return any(kind.get(x) == "sum" for x in topological([node]))
+
+
+def work(program: Program, sizes: dict[str, int]) -> float:
+    """Rough arithmetic operations of one call."""
+    total = 0.0
+    for node in topological(program.roots):
+        count = evaluate(product(node.shape), sizes) if not names_in(node.shape) - set(sizes) else 1
+        if node.op.kind is Kind.PRODUCT:
+            total += 2.0 * count * evaluate(node.inputs[0].shape[-1], sizes)
+        elif node.op.kind is not Kind.SOURCE:
+            total += float(count) * node.op.cost
+    return total
+
+
+_ = np

@@ -1,0 +1,113 @@
+"""Threads: how many there may be, those of BLAS, and our own that run lanes side by side."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .kernels import addresses
+
+Array = np.ndarray[Any, Any]
+_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_int64)
+
+
+@cache
+def _blas() -> Any:
+    """The controller of the threads of SciPy's BLAS; None if it has none that can be set."""
+    import scipy.linalg.cython_blas as cython_blas
+    from threadpoolctl import ThreadpoolController
+
+    del cython_blas  # it had to be loaded, so that its BLAS is found
+    found = [x for x in ThreadpoolController().lib_controllers if x.user_api == "blas"]
+    ours = [x for x in found if "scipy" in os.path.basename(os.path.dirname(x.filepath) or "")]
+    chosen = ours or found
+    return chosen[-1] if chosen else None
+
+
+@cache
+def thread_count() -> int:
+    """The threads that may run at once: the processors there are, or fewer where BLAS is told so."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    library = _blas()
+    return max(1, min(processors, library.get_num_threads() if library is not None else 1))
+
+
+@contextmanager
+def blas_threads(count: int) -> Iterator[None]:
+    """Within it, BLAS uses so many threads for a product."""
+    library = _blas()
+    before = library.get_num_threads() if library is not None else count
+    if before != count:
+        library.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if before != count:
+            library.set_num_threads(before)
+
+
+@cache
+def _yield_address() -> int:
+    """The address of the system's function that gives the processor to other work; 0 if there is none."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
+
+
+class _Helper(threading.Thread):
+    """A thread that waits for blocks to drive."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="chainrule lane")
+        self.tasks: queue.SimpleQueue[tuple[Any, int, threading.Event]] = queue.SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            function, block, done = self.tasks.get()
+            function(block)
+            done.set()
+
+
+_helpers: list[_Helper] = []
+
+
+def run_lanes(block: Array, lanes: int, many: bool) -> None:
+    """Drive a stage's block: its lanes on as many threads as there may be.
+
+    Parameters
+    ----------
+    block : ndarray of int64
+        As `runtime.drive` describes it, all but the threads' own entries.
+    lanes : int
+    many : bool
+        Whether BLAS may use several threads.
+    """
+    function = _PROTOTYPE(addresses(["drive"])[0])
+    threads = min(thread_count(), lanes)
+    barrier = np.zeros(1, np.int64)
+    blocks, words = [], np.zeros((threads, 32), np.int32)  # each control word on a cache line of its own
+    for i in range(threads):
+        own = block.copy()
+        own[[1, 2]] = lanes * i // threads, lanes * (i + 1) // threads
+        own[[13, 15, 16, 17]] = words[i].ctypes.data, barrier.ctypes.data, threads, _yield_address()
+        blocks.append(own)
+    with blas_threads(thread_count() if many else 1):
+        while len(_helpers) < threads - 1:
+            _helpers.append(_Helper())
+        events = []
+        for helper, own in zip(_helpers, blocks[1:], strict=False):
+            events.append(threading.Event())
+            helper.tasks.put((function, own.ctypes.data, events[-1]))
+        function(blocks[0].ctypes.data)
+        for event in events:
+            event.wait()
