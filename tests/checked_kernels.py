@@ -14,48 +14,13 @@ import types
 
 import numpy as np
 
-from chainrule.emit.native import memory, runner, runtime
+from chainrule.emit.native import blas, kernels, memory, runner, runtime
 
-CTYPES = {np.dtype(t): np.ctypeslib.as_ctypes_type(t) for t in (*"bBhHiIqQfd",)}
+C_TYPES = {np.dtype(t): np.ctypeslib.as_ctypes_type(t) for t in "bBhHiIqQfd"}
 
 
 class OutsideBufferError(Exception):
     """A kernel reads or writes outside the buffer that it was given."""
-
-
-class Pointer:
-    """A typed address. Within a known buffer every access is checked; blocks and tables are not known."""
-
-    def __init__(self, address, dtype, buffers):
-        self.address, self.dtype = int(address), np.dtype(dtype)
-        at = bisect.bisect_right(buffers.starts, self.address) - 1
-        known = at >= 0 and self.address < buffers.starts[at] + max(buffers.arrays[at].nbytes, 1)
-        self.array = None
-        if known:
-            array, offset = buffers.arrays[at], self.address - buffers.starts[at]
-            if array.dtype != self.dtype and self.dtype.itemsize == array.dtype.itemsize == 1:
-                array = array.view(self.dtype)
-            if array.dtype != self.dtype:  # a gather moves bytes and words, whatever they are
-                array = array.view(self.dtype)
-            self.array = array[offset // self.dtype.itemsize :]
-
-    def _element(self, i):
-        return CTYPES[self.dtype].from_address(self.address + int(i) * self.dtype.itemsize)
-
-    def __getitem__(self, i):
-        if self.array is None:
-            return self.dtype.type(self._element(i).value)
-        if not 0 <= i < len(self.array):
-            raise OutsideBufferError(f"read at {i} of {len(self.array)} elements")
-        return self.array[i]
-
-    def __setitem__(self, i, value):
-        if self.array is None:
-            self._element(i).value = value
-            return
-        if not 0 <= i < len(self.array):
-            raise OutsideBufferError(f"write at {i} of {len(self.array)} elements")
-        self.array[i] = value
 
 
 class Buffers:
@@ -65,93 +30,158 @@ class Buffers:
         self.starts, self.arrays = [], []
 
     def aligned(self, elements, dtype):
-        """A buffer of exactly that many elements, filled with what no program should read."""
-        room = np.zeros(max(elements, 1), dtype)
-        array = room[:elements]
-        at = bisect.bisect(self.starts, room.ctypes.data)
-        self.starts.insert(at, room.ctypes.data)
-        self.arrays.insert(at, array)
-        return room
+        """A buffer of exactly that many elements."""
+        array = np.full(max(elements, 1), np.nan if np.dtype(dtype).kind == "f" else 1, dtype)
+        at = bisect.bisect(self.starts, array.ctypes.data)
+        self.starts.insert(at, array.ctypes.data)
+        self.arrays.insert(at, array[:elements])
+        return array[:elements]
+
+    def at(self, address, dtype):
+        """The elements from an address to the end of its buffer; None if it is in none."""
+        i = bisect.bisect_right(self.starts, address) - 1
+        if i < 0 or address > self.starts[i] + self.arrays[i].nbytes:
+            return None
+        rest = self.arrays[i].view(np.uint8)[address - self.starts[i] :]
+        return rest[: len(rest) // dtype.itemsize * dtype.itemsize].view(dtype)
+
+
+class CheckedPointer:
+    """A typed address in a buffer."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __getitem__(self, i):
+        if not 0 <= i < len(self.array):
+            raise OutsideBufferError(f"read at {i} of {len(self.array)} elements")
+        return self.array[i]
+
+    def __setitem__(self, i, value):
+        if not 0 <= i < len(self.array):
+            raise OutsideBufferError(f"write at {i} of {len(self.array)} elements")
+        self.array[i] = value
+
+
+class PlainPointer:
+    """A typed address outside all buffers: of a block, or of the driver's tables."""
+
+    def __init__(self, address, dtype):
+        self.address, self.dtype = address, dtype
+
+    def _element(self, i):
+        return C_TYPES[self.dtype].from_address(self.address + int(i) * self.dtype.itemsize)
+
+    def __getitem__(self, i):
+        return self.dtype.type(self._element(i).value)
+
+    def __setitem__(self, i, value):
+        self._element(i).value = value.item() if hasattr(value, "item") else value
 
 
 class _Math:
     """The functions of math as compiled code has them: no exceptions, the type stays."""
 
     exp, log, log1p, expm1, sqrt = np.exp, np.log, np.log1p, np.expm1, np.sqrt
-    sin, cos, tanh, pow = np.sin, np.cos, np.tanh, np.power
+    sin, cos, tanh = np.sin, np.cos, np.tanh
     inf, nan = math.inf, math.nan
+
+    @staticmethod
+    def pow(x, y):
+        return np.float64(x) ** np.float64(y) if x.dtype.kind in "iu" else x**y
 
 
 class Machine:
-    """Stands for the processor: turns sources into numbers, and runs what a number stands for."""
+    """Stands for the compiler: kernels' addresses are those of Python functions that check each access."""
 
-    def __init__(self):
+    def __init__(self, compile_kernel):
+        self.compile_kernel = compile_kernel
         self.buffers = Buffers()
-        self.functions = []
-        self.names = {"math": _Math, "inf": math.inf, "nan": math.nan, "abs": abs, "call": self.call}
-        kinds = {"f4": "f4", "f8": "f8", "b1": "u1"} | {f"{s}{n}": f"{s}{n}" for s in "iu" for n in (1, 2, 4, 8)}
-        for name, dtype in kinds.items():
-            self.names[name] = np.bool_ if name == "b1" else np.dtype(dtype).type
-            self.names[f"{name}p"] = lambda address, dtype=dtype: Pointer(address, dtype, self.buffers)
-        self.names |= {
-            "FLUSH_TO_ZERO": 0,
-            "store_control": lambda address: None,
-            "load_control": lambda address: None,
+        self.alive = []
+        self.faults = []
+        self.names = self._names()
+
+    def check(self):
+        """Raise what went wrong in a kernel: an exception cannot pass through machine code."""
+        if self.faults:
+            raise self.faults[0]
+
+    def address(self, source, folder):
+        """The address of a kernel; those that only copy and call stay machine code."""
+        if source in runtime.FIXED and not source.startswith("gemm_"):
+            return self.compile_kernel(source, folder)
+        names = dict(self.names)
+        if source not in runtime.FIXED:
+            exec(source, names)
+        kernel = names[source if source in runtime.FIXED else "kernel"]
+
+        def run(block):
+            if not self.faults:
+                try:
+                    with np.errstate(all="ignore"):
+                        kernel(block)
+                except Exception as fault:
+                    self.faults.append(fault)
+
+        self.alive.append(ctypes.CFUNCTYPE(None, ctypes.c_int64)(run))
+        return ctypes.cast(self.alive[-1], ctypes.c_void_p).value
+
+    def _names(self):
+        """What kernels see."""
+        names = {"math": _Math, "inf": math.inf, "nan": math.nan, "abs": abs, "np": np, "bool": np.bool_}
+        for kind in ("f4", "f8", "b1", *(f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8))):
+            dtype = np.dtype("u1" if kind == "b1" else kind)
+            names[kind] = np.bool_ if kind == "b1" else dtype.type
+            names[f"{kind}p"] = self._pointer_maker(dtype)
+        names |= {
             "power_of_two": lambda k: np.float32(2.0 ** int(k)),
             "high_product": lambda x, y: np.uint64(int(x) * int(y) >> 64),
-            "call_gemm": self.call_gemm,
+            "call_gemm": self._gemm,
         }
         for name, value in vars(runtime).items():
             plain = getattr(value, "py_func", value)
-            if isinstance(plain, types.FunctionType) and not plain.__closure__ and name not in self.names:
-                self.names[name] = types.FunctionType(plain.__code__, self.names, name, plain.__defaults__)
+            if isinstance(value, np.generic):
+                names.setdefault(name, value)
+            if isinstance(plain, types.FunctionType) and not plain.__closure__ and name not in names:
+                names[name] = types.FunctionType(plain.__code__, names, name, plain.__defaults__)
+        return names
 
-    def addresses(self, sources):
-        """A number for each kernel."""
-        found = []
-        for source in sources:
-            if source in runtime.FIXED:
-                function = self.names[source]
-            else:
-                namespace = {}
-                exec(f"def kernel(block):\n{source}\n", self.names, namespace)
-                function = namespace["kernel"]
-            self.functions.append(function)
-            found.append(len(self.functions) - 1)
-        return found
+    def _pointer_maker(self, dtype):
+        def pointer(address):
+            array = self.buffers.at(int(address), dtype)
+            return PlainPointer(int(address), dtype) if array is None else CheckedPointer(array)
 
-    def call(self, address, block):
-        with np.errstate(all="ignore"):
-            self.functions[int(address)](int(block))
+        return pointer
 
-    def call_gemm(self, address, arguments):
-        """C = alpha op(A) op(B) + beta C with the matrices' columns one after the other, as BLAS has it."""
+    def _gemm(self, address, arguments):
+        """C = alpha op(A) op(B) + beta C with columns one after the other, as BLAS has it."""
         i4, u1 = self.names["i4p"], self.names["u1p"]
-        letters = [chr(u1(a)[0]) for a in arguments[:2]]
+        double = address == blas.gemm_address(np.dtype(np.float64))
+        real = self.names["f8p" if double else "f4p"]
+        turned = [chr(u1(a)[0]) == "T" for a in arguments[:2]]
         m, n, k = (int(i4(a)[0]) for a in arguments[2:5])
         lda, ldb, ldc = (int(i4(arguments[i])[0]) for i in (7, 9, 12))
-        double = address == runner.gemm_address(np.dtype(np.float64))
-        real = self.names["f8p" if double else "f4p"]
         alpha, beta = real(arguments[5])[0], real(arguments[10])[0]
         a, b, c = (real(arguments[i]) for i in (6, 8, 11))
-        assert lda >= max(1, m if letters[0] == "N" else k)
-        assert ldb >= max(1, k if letters[1] == "N" else n)
-        assert ldc >= max(1, m)
+        if not all(isinstance(p, CheckedPointer) for p in (a, b, c)):
+            raise OutsideBufferError("gemm: an address in no buffer")
+        if lda < max(1, k if turned[0] else m) or ldb < max(1, n if turned[1] else k) or ldc < max(1, m):
+            raise OutsideBufferError("gemm: a leading dimension is too small")
         for j in range(n):
             for i in range(m):
                 total = alpha * 0
                 for h in range(k):
-                    x = a[i + h * lda] if letters[0] == "N" else a[h + i * lda]
-                    y = b[h + j * ldb] if letters[1] == "N" else b[j + h * ldb]
-                    total += x * y
-                old = beta * c[i + j * ldc] if beta else 0
-                c[i + j * ldc] = alpha * total + old
+                    total += a[h + i * lda if turned[0] else i + h * lda] * (
+                        b[j + h * ldb if turned[1] else h + j * ldb]
+                    )
+                c[i + j * ldc] = alpha * total + (beta * c[i + j * ldc] if beta else 0)
 
 
 def checked_machine(monkeypatch):
-    """From here on, compiled programs run in a checked machine; gives it."""
-    machine = Machine()
-    monkeypatch.setattr(runner, "addresses", machine.addresses)
-    monkeypatch.setattr(runner, "_call", machine.call)
-    monkeypatch.setattr(memory, "aligned", machine.buffers.aligned)
+    """From here on, compiled programs run in a checked machine; gives it. Ask it to `check` after a call."""
+    machine = Machine(kernels._load_or_compile)
+    monkeypatch.setattr(kernels, "_addresses", {})
+    monkeypatch.setattr(kernels, "_load_or_compile", machine.address)
+    for module in (memory, runner):
+        monkeypatch.setattr(module, "aligned", machine.buffers.aligned)
     return machine

@@ -55,9 +55,10 @@ def test_a_missing_part_is_seen():
 
 
 def test_a_rule_that_mixes_up_elements_is_seen():
-    turned, _ = changed("sum", name="turned", vjp=lambda g, y, x, axis, keepdims: (
-        cr.expand(cr.reshape(g[::-1] if g.ndim else g, [1 if a in axis else d for a, d in enumerate(x.shape)]),
-                  x.shape),))  # fmt: skip
+    def backwards(g, y, x, axes):
+        return (cr.transpose(g, axes)[::-1],)
+
+    turned, _ = changed("transpose", name="turned", vjp=backwards)
     with pytest.raises(GradientError, match="turned, input 0, element"):
         check_rule(turned)
 
@@ -133,8 +134,30 @@ def test_the_op_at_fault_in_a_loop_is_found():
 
     check_gradients(lambda h, xs: loop(cr.tanh, h, xs), np.array([0.1, 0.2, 0.3]), X, order=2)
     check_gradients(lambda h, xs: loop(cr.relu, h, xs), np.array([0.1, 0.2, 0.3]), X)
-    with pytest.raises(GradientError, match=r"^wrong_tanh, input 0, element .*, within a nested program\."):
-        check_gradients(lambda h, xs: loop(tanh_wrongly, h, xs), np.array([0.1, 0.2, 0.3]), X)
+    for step in (tanh_wrongly, lambda state: loop(tanh_wrongly, state, cr.tensor(X))):
+        with pytest.raises(
+            GradientError, match=r"^wrong_tanh, input 0, element .*, within a nested program\."
+        ):
+            check_gradients(lambda h, xs, step=step: loop(step, h, xs), np.array([0.1, 0.2, 0.3]), X)
+
+
+def test_a_fault_between_ops_is_told_apart():
+    def fickle(g, y, x):
+        return (g * y if x.is_leaf else g * y * 2,)
+
+    _, exp_fickly = changed("exp", name="fickle", vjp=fickle)
+    check_gradients(exp_fickly, X)
+    with pytest.raises(
+        GradientError, match=r"^<lambda>, input 0, .*Each op agrees by itself: their connection"
+    ):
+        check_gradients(lambda x: exp_fickly(x * 2), X)
+
+
+def test_a_gradient_of_another_shape_names_the_op():
+    cut, _ = changed("exp", name="cut", vjp=lambda g, y, x: ((g * y)[:2, :3],))
+    message = "gradient: op 'cut' gives an input of shape (3, 4) a gradient of shape (2, 3)"
+    with pytest.raises(GradientError, match=re.escape(message)):
+        check_rule(cut)
 
 
 # right ones -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from chainrule.cli import main as entry
 from chainrule.cli.tables import BUILT_IN, guess_task, load_table
+from chainrule.errors import CacheError
 from chainrule.training.files import load
 
 FAST = ["--engine", "numpy", "--epochs", "2"]
@@ -64,19 +65,17 @@ def trimmed(table, *columns):
 # train ----------------------------------------------------------------------------------------
 
 
-def test_train_digits_reaches_its_aim_and_says_so(run, tmp_path):
-    code, out, err = run("train", "digits", "--model", "digits.chainrule", "--engine", "numpy")
-    try:
-        assert code == 0
-        assert "digits: 1,797 rows, 64 inputs, digit in 10 classes" in out
-        assert "precision    recall  f1-score   support" in out
-        accuracy = float(re.search(r"Accuracy (0\.\d+)", out)[1])
-        assert accuracy >= 0.97
-        assert "Saved to digits.chainrule\n" in out
-        assert "epoch 40/40  loss" in err
-        assert max(map(len, (out + err).splitlines())) <= 80
-    finally:
-        os.remove("digits.chainrule")
+def test_train_digits_reaches_its_aim_and_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("train", "digits", "--model", "digits.chainrule")
+    assert code == 0
+    assert "digits: 1,797 rows, 64 inputs, digit in 10 classes" in out
+    assert "precision    recall  f1-score   support" in out
+    accuracy = float(re.search(r"Accuracy (0\.\d+)", out)[1])
+    assert accuracy >= 0.97
+    assert "Saved to digits.chainrule\n" in out
+    assert "epoch 40/40  loss" in err
+    assert max(map(len, (out + err).splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", [n for n in BUILT_IN if n != "digits"])
@@ -228,6 +227,24 @@ def test_predict_writes_probabilities_json_and_files(run, iris, tmp_path):
     assert polars.read_csv(tmp_path / "p.csv")["species"].to_list() == frame["species"].to_list()
 
 
+def test_evaluate_takes_labels_of_the_same_kind_only(run, table, tmp_path):
+    model = tmp_path / "m.chainrule"
+    words, codes = (
+        trimmed(table, "width", "height", c).rename(tmp_path / f"{c}.csv") for c in ("kind", "code")
+    )
+    run("train", words, "--target", "kind", "--model", model, *FAST)
+    code, _, err = run("evaluate", model, codes, "--target", "code")
+    assert code == 2
+    assert "the target holds int64, but the network's classes are 'narrow', 'wide'" in err
+    run("train", codes, "--target", "code", "--task", "regression", "--model", model, *FAST)
+    code, _, err = run("evaluate", model, words, "--target", "kind")
+    assert code == 2
+    assert "the target holds text, but the network predicts numbers" in err
+    _, out, _ = run("train", codes, "--target", "code", *FAST)
+    assert "Not saved: pass --model FILE to keep the network." in out
+    assert "On the 12 rows held back" in out
+
+
 def test_columns_are_found_by_name(run, table, tmp_path):
     data = trimmed(table, "width", "height", "kind")
     model = tmp_path / "m.chainrule"
@@ -292,6 +309,7 @@ def test_help_fits_eighty_columns(run):
         ("train {header} --target a", "has 0 rows. A header line and rows below it are needed"),
         ("train {gaps} --target b", "column 'a' has 1 missing or infinite values, first in row 2"),
         ("train {nan} --target b", "column 'a' has 2 missing or infinite values, first in row 1"),
+        ("train {hollow} --target b", "column 'a' has 2 missing or infinite values, first in row 1"),
         ("train {alone} --target a", "has no column beside the target 'a'"),
         ("train {one} --target b", "the target has one class only, 1: nothing to learn"),
         ("train {single} --target b", "1 rows are too few to hold back 1"),
@@ -311,7 +329,8 @@ def test_a_mistake_gets_one_sentence(run, table, iris, tmp_path, arguments, mess
         "text": "\x00\x01\n\x00,\"", "empty": "", "header": "a,b\n", "gaps": "a,b\n1,2\n,3\n",
         "alone": "a\n1\n2\n", "nan": "a,b\nNaN,1\ninf,2\n3,4\n", "marks": "a,b\n1,2\nn/a,3\n",
         "days": "a,b\n2024-01-01,3\n",
-        "two": "a,b,c\nx,y,1\n", "one": "a,b\n" + "1,1\n2,1\n" * 9, "single": "a,b\n1,2\n",
+        "hollow": "a,b\n,1\n,2\n", "two": "a,b,c\nx,y,1\n", "one": "a,b\n" + "1,1\n2,1\n" * 9,
+        "single": "a,b\n1,2\n",
     }  # fmt: skip
     names = {"folder": tmp_path, "missing": tmp_path / "missing", "table": table[0], "model": iris}
     names["words"] = trimmed(table, "width", "height", "kind")
@@ -370,6 +389,24 @@ def test_a_missing_extra_says_what_to_install(run, monkeypatch):
     assert err == (
         "chainrule: the command line needs typer, which is not installed. Run: pip install 'chainrule[cli]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"), [(KeyboardInterrupt, 130, "interrupted"), (CacheError("x"), 2, "x")]
+)
+def test_what_ends_a_command(run, monkeypatch, raised, code, message):
+    def fail():
+        raise raised
+
+    monkeypatch.setattr(entry, "_run", fail)
+    assert run("train") == (code, "", f"chainrule: {message}\n")
+
+
+def test_a_fault_in_an_installation_is_not_taken_for_a_missing_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "chainrule.cli.report", None)
+    monkeypatch.delitem(sys.modules, "chainrule.cli.commands", raising=False)
+    with pytest.raises(ModuleNotFoundError):
+        entry.main()
 
 
 # as a process ---------------------------------------------------------------------------------

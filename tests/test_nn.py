@@ -169,6 +169,11 @@ def test_default_init_suits_the_activation(activation, init):
     np.testing.assert_array_equal(net["output"].W, initial_weights(init, 3, 5, 4, 0))
 
 
+def test_unknown_initial_weights():
+    with pytest.raises(UnknownNameError, match="init 'hee' is unknown; did you mean 'he'"):
+        initial_weights("hee", 3, 4, 0, 0)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, None, True, "1"])
 def test_seeds_that_are_none_are_refused(seed):
     with pytest.raises(ParameterError, match="seed must be an int"):

@@ -35,7 +35,9 @@ def test_an_op_without_gradient_says_so(name):
 
 @pytest.mark.parametrize("name", sorted(NESTED))
 def test_ops_with_a_nested_program_are_checked_within_a_function(name):
-    with pytest.raises(ParameterError, match=f"op '{name}' runs a program; check a function that uses it, with"):
+    with pytest.raises(
+        ParameterError, match=f"op '{name}' runs a program; check a function that uses it, with"
+    ):
         check_rule(OPS[name])
 
 

@@ -19,6 +19,7 @@ from chainrule.errors import (
     UnknownNameError,
 )
 from chainrule.nn.layers import Dense
+from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
 from chainrule.training.history import History
 from chainrule.training.loop import SLICE_SECONDS, Pace, Shuffler
@@ -187,6 +188,22 @@ def test_engines_agree(optimizer, dtype, tolerance):
         np.testing.assert_allclose(value, nets[1].parameters[name], rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("loss", ["mse", "half_sum", "binary_cross_entropy"])
+@pytest.mark.parametrize("activation", ["logistic", "gelu", "elu"])
+def test_engines_agree_on_other_losses_and_with_scaling(loss, activation):
+    X, y = numbers(50, 4), numbers(50, 2, seed=1)
+    y = (y > 0) * 1.0 if loss == "binary_cross_entropy" else y
+    last = [] if loss == "binary_cross_entropy" else [Rescale([1, 2], [3, 4])]
+    results = []
+    for engine in ENGINES:
+        layers = [Standardize([1, 2, 3, 4], [1, 2, 3, 4]), Dense(5, activation), Dense(2), *last]
+        net = Network(layers, loss=loss, dtype="float64")
+        history = net.fit(X, y, optimizer=SGD(0.01), batch_size=8, epochs=2, engine=engine, verbose=False)
+        results.append((history.loss, net["hidden1"].W, net["output"].b))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
 def test_auto_takes_an_engine_that_exists():
     net, _, _ = classifier()
     history = net.fit(numbers(20, 4), np.arange(20) % 3, epochs=1, verbose=False)
@@ -335,6 +352,8 @@ def test_predictions_without_a_fit():
     net = Network([Dense(1, weights=[[1.0]])], loss="binary_cross_entropy")
     assert net.predict([[-1.0], [1.0]]).tolist() == [0, 1]
     np.testing.assert_allclose(net.predict_proba([[0.0]]), [[0.5, 0.5]])
+    net = Network([Dense(2, weights=[[1.0, -1.0]])], loss="binary_cross_entropy")
+    assert net.predict([[-1.0], [1.0]]).tolist() == [[0, 1], [1, 0]]
     net = Network([Dense(1, weights=[[2.0]])], loss="mse")
     assert net.predict([[3.0]]).tolist() == [[6.0]]
     with pytest.raises(ParameterError, match="gives no probabilities"):
@@ -364,6 +383,14 @@ def test_what_people_have_is_taken():
     for given in (X.tolist(), np.asfortranarray(X), frame, np.repeat(X, 2, axis=0)[::2]):
         net = Network([Dense(2)], loss="cross_entropy")
         assert net.fit(given, polars.Series(y), epochs=1, **QUIET).loss == expected
+
+
+def test_numbers_whose_sum_overflows_are_finite():
+    X = np.full((4, 2), 3e38, np.float32)
+    assert (
+        Network([Dense(2, weights=np.eye(2) * 1e-38)], loss="mse").predict(X).tolist()
+        == (X * np.float32(1e-38)).tolist()
+    )
 
 
 # bad input ------------------------------------------------------------------------------------

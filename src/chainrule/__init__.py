@@ -6,7 +6,7 @@ printed as Python, compiled, checked, and written as formulas. ``import chainrul
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import ops
@@ -24,15 +24,22 @@ if TYPE_CHECKING:
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
     from .nn.layers import Dense
+    from .nn.scaling import Rescale, Standardize
     from .optim.rules import SGD, Adam
     from .training.files import load
+    from .training.history import History
     from .training.network import Network
+
+__version__ = "0.1.0"
 
 _LATER = {  # loaded when first used, so that importing the package stays light
     "Adam": "optim.rules",
     "Dense": "nn.layers",
+    "History": "training.history",
     "Network": "training.network",
+    "Rescale": "nn.scaling",
     "SGD": "optim.rules",
+    "Standardize": "nn.scaling",
     "check_gradients": "autodiff.check",
     "compile": "emit.engine:compile_program",
     "formula": "emit.formula",
@@ -44,8 +51,6 @@ _LATER = {  # loaded when first used, so that importing the package stays light
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return metadata.version("chainrule")
     if name not in _LATER:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     module, _, attribute = _LATER[name].partition(":")
@@ -55,16 +60,19 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, "__version__"})
+    return sorted({*globals(), *_LATER})
 
 
 __all__ = [
     "Adam",
     "ChainruleError",
     "Dense",
+    "History",
     "Network",
     "Program",
+    "Rescale",
     "SGD",
+    "Standardize",
     "Tensor",
     "check_gradients",
     "compile",

@@ -119,11 +119,21 @@ def backpropagate(y: Tensor, by: Iterable[Tensor], seed: Tensor | None = None) -
         parts = vjp(grads[node], node, *node.inputs, **node.attrs)
         for x, part in zip(node.inputs, parts, strict=True):
             if part is not None and x in needed:
-                part = sum_to(part, x.shape)
+                part = _fitted(part, x, node)
                 if part.dtype != x.dtype and x.dtype.kind == "f":
                     part = apply("astype", part, dtype=x.dtype.name)
                 grads[x] = grads[x] + part if x in grads else part
     return grads
+
+
+def _fitted(part: Tensor, x: Tensor, user: Tensor) -> Tensor:
+    try:
+        return sum_to(part, x.shape)
+    except ShapeError:
+        raise GradientError(
+            f"gradient: op {user.op.name!r} gives an input of shape {x.shape} "
+            f"a gradient of shape {part.shape}"
+        ) from None
 
 
 def _refuse_blocked(y: Tensor, by: Iterable[Tensor], grads: Mapping[Tensor, Any]) -> None:

@@ -231,9 +231,7 @@ def _split(table: Table, task: str | None, test_size: float, seed: int) -> _Spli
     """Rows to train on and rows held back; of xor's four rows none is, as each is needed."""
     from sklearn.model_selection import train_test_split
 
-    X, y = table.X, table.y
-    if y is None:
-        raise DataError(f"{table.name}: has no target.")
+    X, y = table.X, np.asarray(table.y)
     if not 0 < test_size < 1:
         raise ParameterError(f"--test-size must lie between 0 and 1, got {test_size:g}. Pass e.g. 0.2.")
     if table.name == "xor":

@@ -145,6 +145,8 @@ def _from_frame(
     inputs = list(columns) if columns is not None else [c for c in frame.columns if c != target]
     if not inputs:
         raise DataError(f"{data}: has no column beside the target {target!r} to learn from.")
+    for c in [*inputs, *([target] if target else [])]:
+        _refuse_missing(data, c, frame[c])
     text = [c for c in inputs if not (frame[c].dtype.is_numeric() or frame[c].dtype == bool)]
     if text:
         which = f"columns {_listed(text)} are" if len(text) > 1 else f"column {text[0]!r} is"
@@ -152,8 +154,6 @@ def _from_frame(
             f"{data}: {which} not numeric ({_first_text(frame[text[0]])!r:.40}). "
             "Encode as numbers, or take out."
         )
-    for c in [*inputs, *([target] if target else [])]:
-        _refuse_missing(data, c, frame[c])
     X = np.column_stack([frame[c].cast(float).to_numpy() for c in inputs])
     if target is None:
         return Table(data, inputs, X)
@@ -169,8 +169,6 @@ def _first_text(values: polars.Series) -> str:
 
 
 def _refuse_missing(data: str, column: str, values: polars.Series) -> None:
-    import polars as pl
-
     bad = values.is_null()
     if values.dtype.is_float():
         bad = bad | values.is_nan().fill_null(False) | values.is_infinite().fill_null(False)
@@ -180,8 +178,6 @@ def _refuse_missing(data: str, column: str, values: polars.Series) -> None:
             f"{data}: column {column!r} has {bad.sum()} missing or infinite values, first in row {first}. "
             "Fill them or drop the rows."
         )
-    if values.dtype == pl.Null:
-        raise DataError(f"{data}: column {column!r} is empty.")
 
 
 def guess_task(y: Array) -> str:

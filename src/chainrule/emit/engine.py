@@ -12,6 +12,7 @@ from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..shapes import bind
 from .numpy_source import compile_source, signature
+from .work import COMPILATION, numpy_seconds
 
 Array = np.ndarray[Any, Any]
 ENGINES = ("auto", "numba", "numpy")
@@ -34,6 +35,25 @@ class Runner(Protocol):
         """A call for each batch of rows, in order; the first output of each."""
 
 
+def choose_engine(program: Program, sizes: Mapping[str, int], steps: int) -> str:
+    """The engine that "auto" stands for: "numba" where its compilation pays.
+
+    Parameters
+    ----------
+    program : Program
+    sizes : mapping of str to int
+        What the named sizes stand for.
+    steps : int
+        The number of calls.
+
+    Returns
+    -------
+    {"numpy", "numba"}
+        By the work estimated from the shapes: never by a clock, nor by what lies in a cache.
+    """
+    return "numba" if steps * numpy_seconds(program, sizes) > COMPILATION else "numpy"
+
+
 def compile_program(program: Program, engine: str = "numpy") -> Runner:
     """A program made ready to run.
 
@@ -41,6 +61,7 @@ def compile_program(program: Program, engine: str = "numpy") -> Runner:
     ----------
     program : Program
     engine : {"numpy", "numba"}
+        `choose_engine` tells which pays.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from .numpy_source import signature
 from .simplify import simplify
 
 LONGEST = 10_000  # letters of one formula; a graph that shares nodes could otherwise need billions
-LINE = 8  # named tensors and numbers in an expression, above which it gets a line and a name of its own
+LINE = 8  # ops in an expression, above which it gets a line and a name of its own
 
 
 def formula(tensor: Tensor, notation: str = "text", depth: int | None = None, values: bool = False) -> str:
@@ -62,8 +62,8 @@ def formula(tensor: Tensor, notation: str = "text", depth: int | None = None, va
     writer = find_notation(notation)
     if not isinstance(tensor, Tensor):
         raise DTypeError(f"formula: expected a tensor, got {tensor!r:.60}. Pass e.g. loss or loss.grad.")
-    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 1):
-        raise ParameterError(f"formula: depth must be a positive int or None, got {depth!r}. Pass e.g. depth=3.")
+    if depth is not None and (type(depth) is not int or depth < 1):
+        raise ParameterError(f"formula: depth must be a positive int or None, got {depth!r}. Pass depth=3.")
     ends = _Ends(writer, tensor, values)
     sides = [writer.name(tensor.name).text] if tensor.name else []
     if tensor.inputs:
@@ -154,11 +154,18 @@ def _is_number(x: Tensor) -> bool:
 
 
 def _is_known(x: Tensor) -> bool:
-    """Whether it depends on no input without a value."""
+    """Whether it depends on no input without a value, and on no size that only an input tells."""
     order = topological([x], known=lambda node: node.value is not None)
-    return all(node.op is not LEAF for node in order) and not any(
-        names_in(node.shape) for node in order if node.op is not SIZE
-    )
+    return not any(node.op is LEAF or node.op is SIZE or names_in(node.shape) for node in order)
+
+
+def _body(loop: Tensor) -> Program:
+    """A loop's step as a program of its own, in which the carried state is what is updated."""
+    program: Program = loop.attrs["program"]
+    carries = loop.attrs["carries"]
+    results = list(program.outputs.items())
+    state = dict(zip(program.inputs[:carries], (new for _, new in results[:carries]), strict=True))
+    return Program(program.inputs[carries:], dict(results[carries:]), state, program.name)
 
 
 # programs -------------------------------------------------------------------------------------
@@ -167,9 +174,9 @@ def _is_known(x: Tensor) -> bool:
 def formulas(program: Program, notation: str = "text") -> str:
     """A program as formulas, a line each, of its simplified graph.
 
-    Every tensor that has a name or several users gets a line, in the order forward, backward, update; last come
-    the variables' new values, with an arrow. Read from top to bottom: a name means what was last said of it.
-    The lines of a loop's body are indented below it.
+    Every tensor that has a name or several users gets a line, in the order forward, backward, update. New
+    values of variables have an arrow. Read from top to bottom: a name means what was last said of it. The
+    lines of a loop's body are indented below it.
 
     Parameters
     ----------
@@ -191,7 +198,8 @@ def formulas(program: Program, notation: str = "text") -> str:
     >>> print(formulas(cr.Program([x], {"loss": loss}, {w: w - 0.1 * slope})))
     v1 = w * x - 1
     loss = v1 ** 2
-    d_w = loss... 
+    d_w = 2 * v1 * x
+    w <- w - 0.1 * d_w
     """
     return "\n".join(_Lines(program, find_notation(notation)).written())
 
@@ -213,55 +221,69 @@ class _Lines:
         self.names: dict[Tensor, str] = {}
         self.parts: dict[Tensor, Part] = {}
         self.old: dict[Tensor, frozenset[Tensor]] = {}  # the variables that each node's part shows
-        self.weight: dict[Tensor, int] = {}  # how many names and numbers each node's part shows
+        self.weight: dict[Tensor, int] = {}  # how many ops each node's part shows
         self.lines: list[str] = []
 
     def written(self) -> list[str]:
         """All lines."""
         for i, leaf in enumerate(signature(self.program)):
             self._call(leaf, leaf.name or f"x{i}")
-        wishes = {root: label for label, root in reversed(self.outputs.items()) if label.isidentifier()}
-        at_once = {new: v for v, new in self.updates.items() if self._reads_alone(new, v)}
-        late = set(self.updates.values()) - set(self.outputs.values())
+        shown = set(self.outputs.values())
+        wishes = {new: f"new_{self.names[v]}" for v, new in self.updates.items()}
+        wishes |= {root: label for label, root in reversed(self.outputs.items()) if label.isidentifier()}
+        at_once = {new: v for v, new in self.updates.items() if v not in shown and self._reads_alone(new, v)}
+        last = {new for new in self.updates.values() if new not in shown and new not in self.readers}
         for node in self._in_sections():
             if node.is_leaf:
-                if node not in self.parts:
-                    self.parts[node] = _Ends(self.writer, node, values=False).leaf(node)
-                self.old[node] = frozenset({node} if node in self.updates else ())
-                self.weight[node] = 1
+                self._leaf(node)
                 continue
-            part = self.writer.node(node, [self.parts[x] for x in node.inputs])
-            self.parts[node] = part
-            self.old[node] = frozenset().union(*(self.old[x] for x in node.inputs))
-            self.weight[node] = sum(self.weight[x] for x in node.inputs)
-            if node in late and node not in self.readers:
+            part = self._inline(node)
+            if node in last:
                 continue
-            variable = at_once.get(node)
-            if variable is not None:
+            if node in at_once:
+                variable = at_once[node]
                 self.names[node], self.parts[node] = self.names[variable], self.parts[variable]
+                self.old[node], self.weight[node] = frozenset(), 0
                 self._line(self.parts[node], self.writer.becomes, part)
             elif node in wishes or self._deserves_line(node):
-                self._call(node, node.name or wishes.get(node) or (node.op.name if self._is_loop(node) else "v1"))
+                self._call(node, node.name or wishes.get(node, node.op.name if self._is_loop(node) else "v1"))
                 self._line(self.parts[node], self.writer.assigns, part)
             if self._is_loop(node):
-                self.lines += _Lines(node.attrs["program"], self.writer, self.indent + self.writer.indent).written()
-            if node in self.names:
-                self.old[node] = frozenset()
-                self.weight[node] = 1
+                self.lines += _Lines(_body(node), self.writer, self.indent + self.writer.indent).written()
         self._labels()
         self._new_values()
         return self.lines
 
+    def _leaf(self, node: Tensor) -> None:
+        if node not in self.parts:
+            self.parts[node] = _Ends(self.writer, node, values=False).leaf(node)
+        self.old[node] = frozenset({node} if node in self.updates else ())
+        self.weight[node] = 0
+
+    def _inline(self, node: Tensor) -> Part:
+        """Enter a node's expression as what stands for it."""
+        self.parts[node] = part = self.writer.node(node, [self.parts[x] for x in node.inputs])
+        self.old[node] = frozenset().union(*(self.old[x] for x in node.inputs))
+        self.weight[node] = 1 + sum(self.weight[x] for x in node.inputs)
+        return part
+
     def _call(self, node: Tensor, wish: str) -> None:
-        """Give a node a name that nothing else has: `wish`, or with another number."""
+        """Let a name stand for a node."""
+        self.names[node] = self._fresh(wish)
+        self.parts[node] = self.writer.name(self.names[node])
+        self.weight[node] = 0
+        if node.inputs:
+            self.old[node] = frozenset()
+
+    def _fresh(self, wish: str) -> str:
+        """A name that nothing else has: `wish`, or with another number."""
         stem = wish.rstrip("0123456789")
         name, number = wish, 1
         while name in self.taken:
             number += 1
             name = f"{stem}{number}" if stem != wish else f"{stem}_{number}"
         self.taken.add(name)
-        self.names[node] = name
-        self.parts[node] = self.writer.name(name)
+        return name
 
     def _line(self, left: Part, sign: str, right: Part) -> None:
         self.lines.append(f"{self.indent}{left.text} {sign} {right.text}")
@@ -293,10 +315,10 @@ class _Lines:
     def _labels(self) -> None:
         """Outputs whose tensors are called otherwise."""
         for label, root in self.outputs.items():
-            passed_on = self.indent and root in self.program.inputs_set
+            passed_on = self.indent and root.is_leaf
             if self.names.get(root) != label and not passed_on:
-                shown = self.writer.name(label) if label.isidentifier() else self.writer.name("output")
-                self._line(shown, self.writer.assigns, self.parts[root])
+                name = self._fresh(label if label.isidentifier() else "output")
+                self._line(self.writer.name(name), self.writer.assigns, self.parts[root])
 
     def _new_values(self) -> None:
         """What is left to assign; a later line may still read an old value."""
@@ -305,7 +327,7 @@ class _Lines:
         for i, (variable, new) in enumerate(pending):
             target, part = self.parts[variable], self.parts[new]
             if any(variable in self.old[other] for _, other in pending[i + 1 :]):
-                kept = self.writer.name(f"new_{self.names[variable]}")
+                kept = self.writer.name(self._fresh(f"new_{self.names[variable]}"))
                 after.append((target, kept))
                 self._line(kept, self.writer.assigns, part)
             else:

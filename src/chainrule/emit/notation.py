@@ -34,7 +34,8 @@ class Level(IntEnum):
     JUXTAPOSE = 5  # the matrix product in LaTeX binds closer than an elementwise one
     SIGN = 6
     POWER = 7
-    ATOM = 8
+    INDEXED = 8  # a letter with an index, which LaTeX does not give another one
+    ATOM = 9
 
 
 class Part(NamedTuple):
@@ -143,7 +144,9 @@ class Latex:
         if not e:
             return _signed(text)
         power = f"10^{{{int(exponent)}}}"
-        return Part(power, Level.POWER) if mantissa == "1" else Part(rf"{mantissa} \cdot {power}", Level.MULTIPLY)
+        if mantissa == "1":
+            return Part(power, Level.POWER)
+        return Part(rf"{mantissa} \cdot {power}", Level.MULTIPLY)
 
     def size(self, dim: Dim) -> Part:
         """A size with names in it."""
@@ -224,8 +227,8 @@ def _collect(tree: ast.AST, need: Level, marks: set[str], found: dict[str, list[
             found.setdefault(tree.id, []).append(need)
     elif isinstance(tree, ast.BinOp):
         level = _python_level(tree)
-        tighter = Level(level + 1)
-        left, right = (tighter, Level.SIGN) if isinstance(tree.op, ast.Pow) else (level, tighter)
+        power = isinstance(tree.op, ast.Pow)  # the one that is taken from the right
+        left, right = (Level.ATOM, Level.SIGN) if power else (level, Level(level + 1))
         _collect(tree.left, left, marks, found)
         _collect(tree.right, right, marks, found)
     else:
@@ -248,7 +251,7 @@ _TOKEN = re.compile(r"\\left.|\\right.|\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|\\.|\s
 _OPENING = ("{", "(", "[", r"\left", r"\begin")
 _CLOSING = ("}", ")", "]", r"\right", r"\end")
 _SEPARATORS = (",", ";", "&", r"\\")
-_COMPARISONS = ("=", "<", ">", r"\le", r"\ge", r"\ne")
+_COMPARISONS = ("=", "<", ">", r"\leq", r"\geq", r"\neq")
 _SIGNS = {
     **dict.fromkeys(_COMPARISONS, Level.COMPARE),
     r"\sum": Level.SUM,
@@ -267,7 +270,8 @@ _NEEDED_BEFORE = {  # what the operand in front of a sign must bind by, so as no
     r"\cdot": Level.MULTIPLY,
     r"\odot": Level.MULTIPLY,
     r"\,": Level.JUXTAPOSE,
-    **dict.fromkeys(("^", "_", "(", "["), Level.ATOM),
+    **dict.fromkeys(("^", "(", "["), Level.INDEXED),
+    "_": Level.ATOM,
 }
 _NEEDED_AFTER = {
     **dict.fromkeys(_COMPARISONS, Level.SUM),
@@ -330,10 +334,11 @@ def _needed(table: dict[str, Level], token: str | int | None) -> Level:
 
 # names in LaTeX -------------------------------------------------------------------------------
 
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi "
-    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
-)
+_GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta",
+    "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+}  # fmt: skip
 _ACCENTS = ("bar", "dot", "hat", "tilde")
 _MOST_PARTS = 6  # of a name, that are still set as an index of an index
 
@@ -362,9 +367,9 @@ def _typeset(name: str) -> Part:
     if not letters:
         return Part(",".join(index))
     below = ",".join(index)
-    if below:
-        letters += f"_{below}" if len(below) == 1 else f"_{{{below}}}"
-    return Part(letters)
+    if not below:
+        return Part(letters)
+    return Part(f"{letters}_{below}" if len(below) == 1 else f"{letters}_{{{below}}}", Level.INDEXED)
 
 
 def _escaped(text: str) -> str:

@@ -130,9 +130,8 @@ class SourceWriter:
             if not root.name and not root.is_leaf and wish.isidentifier():
                 root.name = wish
         self.statements([*self.outputs, *self.updates.values()], self.updates)
-        self._assign_updates()
-        results = [self.texts[x] for x in (*self.outputs, *self.updates)]
-        self.line(f"return {_minimal(', '.join(results)).strip('()')}")
+        results = [*(self.texts[x] for x in self.outputs), *self._assign_updates()]
+        self.line(f"return {', '.join(map(_minimal, results))}")
         text = " ".join(code for code, _ in self.lines)
         head = f"def {self.program.name}({', '.join(self.texts[leaf] for leaf in leaves)}):"
         sizes = self._size_lines(leaves, set(re.findall(r"[A-Za-z_]\w*", text)))
@@ -155,7 +154,7 @@ class SourceWriter:
         sections = self._sections(order) if updates else {}
         section = None
         assigned_last = set(updates.values()) - set(self.outputs)
-        at_once = {new: v for v, new in updates.items() if self._reads_alone(new, v)}
+        at_once = {new: v for v, new in updates.items() if self._reads_alone(new, v, set(roots))}
         for node in order:
             if node in self.texts:
                 continue
@@ -208,31 +207,30 @@ class SourceWriter:
             x: "forward" if x in forward else BACKWARD if x in backward else "update" for x in order
         }
 
-    def _reads_alone(self, new: Tensor, variable: Tensor) -> bool:
-        """Whether a new value is the only one that reads the old: then it takes its name at once."""
+    def _reads_alone(self, new: Tensor, variable: Tensor, roots: set[Tensor]) -> bool:
+        """Whether a new value is all that the old one is for: then it takes its name at once."""
         reader = variable
-        while reader is not new and len(self.readers.get(reader, ())) == 1:
+        while reader is not new and reader not in roots and len(self.readers.get(reader, ())) == 1:
             reader = self.readers[reader][0]
         return reader is new and new is not variable
 
-    def _assign_updates(self) -> None:
-        """New values under the variables' own names, unless a later line still reads an old one."""
+    def _assign_updates(self) -> list[str]:
+        """Assign the new values to the variables' own names, unless a later line still reads an old one.
+
+        Gives the names under which the new values are returned.
+        """
         pending = {v: self.texts[new] for v, new in self.updates.items() if self.texts[new] != self.texts[v]}
         if pending and all(code != "# update" for code, _ in self.lines):
             self.line("# update")
-        late: list[str] = []
+        returned = {v: self.texts[v] for v in self.updates}
         listed = list(pending.items())
         for i, (variable, expression) in enumerate(listed):
             name = self.texts[variable]
             later = [text for _, text in listed[i + 1 :]] + [self.texts[x] for x in self.outputs]
             if any(re.search(rf"\b{name}\b", text) for text in later):
-                target = self.fresh(f"new_{name}")
-                late.append(f"{name} = {target}")
-                self.line(f"{target} = {expression}")
-            else:
-                self.line(f"{name} = {expression}")
-        for code in late:
-            self.line(code)
+                returned[variable] = self.fresh(f"new_{name}")
+            self.line(f"{returned[variable]} = {_minimal(expression)}")
+        return list(returned.values())
 
 
 def _shows_twice(user: Tensor, node: Tensor) -> bool:
@@ -261,7 +259,7 @@ def _shape_comment(shape: Shape) -> str:
 def _aligned(line: tuple[str, str]) -> str:
     code, comment = line
     code = f"    {code}"
-    return f"{code:<{COMMENT_AT}} {comment}" if comment else code
+    return f"{code:<{COMMENT_AT}} {comment}" if len(code) < COMMENT_AT and comment else f"{code}  {comment}".rstrip()
 
 
 def compile_source(program: Program) -> Any:

@@ -62,7 +62,7 @@ class Simplifier:
             new = self.settle(Tensor(node.op, inputs, node.attrs, node.shape, node.dtype))
         if self.lower and node.op.name == "log_softmax":
             self.logits[node] = inputs[0]
-        if node.name and not new.name and new.op is not CONSTANT:
+        if node.name and not new.name and not new.is_leaf:
             new.name = node.name
         return new
 
@@ -142,6 +142,14 @@ def _stretches(shape: Shape, target: Shape) -> bool:
     return len(shape) <= len(target) and broadcast(shape, target) == target
 
 
+def _is_negated(x: Tensor, node: Tensor) -> bool:
+    """Whether x is minus something, and the sign may be taken after the conversion to the node's type.
+
+    Narrow whole numbers wrap around: minus 1 is 255 in eight bits without a sign.
+    """
+    return x.op.name == "negative" and (x.dtype.kind == "f" or x.dtype == node.dtype)
+
+
 # rules ----------------------------------------------------------------------------------------
 
 
@@ -161,9 +169,9 @@ def _add(s: Simplifier, node: Tensor) -> Tensor | None:
         return _same(x, node)
     if is_number(x, 0):
         return _same(y, node)
-    if y.op.name == "negative":
+    if _is_negated(y, node):
         return s.make("subtract", x, y.inputs[0])
-    if x.op.name == "negative":
+    if _is_negated(x, node):
         return s.make("subtract", y, x.inputs[0])
     return None
 
@@ -175,12 +183,12 @@ def _subtract(s: Simplifier, node: Tensor) -> Tensor | None:
         return _same(x, node)
     if is_number(x, 0):
         return _same(s.make("negative", y), node) if y.dtype.kind != "b" else None
-    if y.op.name == "negative":
+    if _is_negated(y, node):
         other = y.inputs[0]
-        return s.make("subtract", other, x.inputs[0]) if x.op.name == "negative" else s.make("add", x, other)
+        return s.make("subtract", other, x.inputs[0]) if _is_negated(x, node) else s.make("add", x, other)
     if x.op.name == y.op.name and x.op.name in ("multiply", "divide"):
         (a, c), (b, d) = x.inputs, y.inputs
-        if s.same(c, d) and (a.dtype.kind == "f" or b.dtype.kind == "f"):
+        if s.same(c, d) and node.dtype.kind == "f" and node.dtype in (a.dtype, b.dtype):
             return _same(s.make(x.op.name, s.make("subtract", a, b), c), node)
     return None
 
@@ -192,9 +200,9 @@ def _multiply(s: Simplifier, node: Tensor) -> Tensor | None:
             return _same(x, node)
         if is_number(y, -1):
             return _same(s.make("negative", x), node) if x.dtype.kind != "b" else None
-        if y.op.name == "negative":
+        if _is_negated(y, node):
             return s.make("negative", s.make("multiply", x, y.inputs[0]))
-        if y.op.name == "divide" and y.shape == () and y.inputs[0].op is CONSTANT:
+        if y.op.name == "divide" and y.shape == () and y.inputs[0].op is CONSTANT and y.dtype == node.dtype:
             top, bottom = y.inputs
             if is_number(top, 1):
                 return _same(s.make("divide", x, bottom), node)
@@ -208,7 +216,7 @@ def _divide(s: Simplifier, node: Tensor) -> Tensor | None:
     x, y = node.inputs
     if is_number(y, 1):
         return _same(x, node)
-    if x.op.name == "negative":
+    if _is_negated(x, node):
         return s.make("negative", s.make("divide", x.inputs[0], y))
     return None
 
@@ -220,7 +228,7 @@ def _negative(s: Simplifier, node: Tensor) -> Tensor | None:
         return x.inputs[0]
     if x.op.name == "subtract":
         return s.make("subtract", x.inputs[1], x.inputs[0])
-    if x.op.name == "divide" and x.inputs[0].op is CONSTANT:
+    if x.op.name == "divide" and x.inputs[0].op is CONSTANT and x.inputs[0].dtype.kind in "if":
         return s.make("divide", s.make("negative", x.inputs[0]), x.inputs[1])
     return None
 
@@ -231,9 +239,9 @@ def _power(s: Simplifier, node: Tensor) -> Tensor | None:
     if is_number(y, 1):
         return _same(x, node)
     if s.lower and is_number(y, 2):
-        return s.make("multiply", x, x)
+        return _same(s.make("multiply", x, x), node)
     if s.lower and is_number(y, 3):
-        return s.make("multiply", s.make("multiply", x, x), x)
+        return _same(s.make("multiply", s.make("multiply", x, x), x), node)
     return None
 
 
@@ -281,22 +289,57 @@ def _transpose(s: Simplifier, node: Tensor) -> Tensor | None:
     return None
 
 
+@rule("sum", "max", "min", "argmax")
+def _one_element(s: Simplifier, node: Tensor) -> Tensor | None:
+    """A reduction of single elements is no reduction."""
+    (x,) = node.inputs
+    if any(x.shape[a] != 1 for a in node.attrs["axis"]):
+        return None
+    if node.op.name == "argmax":
+        return s.make("expand", s.settle(constant(0, node.dtype)), shape=node.shape)
+    return s.make("reshape", s.make("astype", x, dtype=node.dtype.name), shape=node.shape)
+
+
 @rule("sum")
 def _sum(s: Simplifier, node: Tensor) -> Tensor | None:
     """A repeated number times how often; and each row of one_hot has one place that is true."""
     (x,) = node.inputs
     attrs = node.attrs
     name = x.op.name
-    if all(x.shape[a] == 1 for a in attrs["axis"]):
-        return s.make("reshape", x, shape=node.shape) if x.dtype == node.dtype else None
-    if name == "negative":
+    if _is_negated(x, node):
         return s.make("negative", s.make("sum", x.inputs[0], **attrs))
-    if name in ("multiply", "divide"):
-        for scale, rest in ((x.inputs[1], x.inputs[0]), (x.inputs[0], x.inputs[1])):
-            if scale.shape == () and rest.op.name == "one_hot" and attrs["axis"] == (x.ndim - 1,):
-                return s.make(name, *((1.0, scale) if rest is x.inputs[0] else (scale, 1.0)))
+    if name in ("multiply", "divide") and attrs["axis"] == (x.ndim - 1,):
+        one, scale = x.inputs if x.inputs[0].op.name == "one_hot" else x.inputs[::-1]
+        if one.op.name == "one_hot" and scale.shape == () and (name == "multiply" or one is x.inputs[0]):
+            return _same(s.make(name, 1.0, scale), node)
     if name == "expand" and x.inputs[0].shape == () and x.dtype.kind != "b":
         count = product(x.shape[a] for a in attrs["axis"])
         number = s.settle(size(count, x.dtype))
         return _same(s.make("multiply", x.inputs[0], number), node)
     return None
+
+
+@rule("matmul")
+def _matmul(s: Simplifier, node: Tensor) -> Tensor | None:
+    """As BLAS takes it: operands of one type, each with one matrix or as many as the result."""
+    if not s.lower:
+        return None
+    if node.dtype.kind != "f":
+        return _whole_matmul(s, node)
+    operands = [s.make("astype", x, dtype=node.dtype.name) for x in node.inputs]
+    batch = node.shape[:-2]
+    for i, x in enumerate(operands):
+        if product(x.shape[:-2]) not in (1, product(batch)):
+            operands[i] = s.make("expand", x, shape=(*batch, *x.shape[-2:]))
+    same = all(a is b for a, b in zip(operands, node.inputs, strict=True))
+    return None if same else s.make("matmul", *operands)
+
+
+def _whole_matmul(s: Simplifier, node: Tensor) -> Tensor:
+    """The product of matrices of whole numbers, which BLAS has not, as a sum of products."""
+    x, y = node.inputs
+    left = s.make("reshape", x, shape=(*x.shape, 1))
+    right = s.make("reshape", y, shape=(*y.shape[:-2], 1, *y.shape[-2:]))
+    terms = s.make("multiply", left, right)
+    total = s.make("sum", terms, axis=(terms.ndim - 2,), keepdims=False)
+    return s.make("astype", total, dtype=node.dtype.name)

@@ -22,6 +22,11 @@ class Program:
     name : str
         The function's name in printed source.
 
+    Attributes
+    ----------
+    variables : list of Tensor
+        Leaves that are not inputs: those that are updated, then those that are only read.
+
     Raises
     ------
     ParameterError
@@ -36,7 +41,7 @@ class Program:
     >>> step = cr.Program([], {"loss": w * w}, {w: w - 0.1 * (2 * w)})
     """
 
-    __slots__ = ("inputs", "name", "outputs", "updates")
+    __slots__ = ("inputs", "name", "outputs", "updates", "variables")
 
     def __init__(
         self,
@@ -63,6 +68,12 @@ class Program:
                     f"Program: variable {variable.name} is {variable.dtype}, its new value {new.dtype}. "
                     "Convert it with .astype."
                 )
+        given_inputs = set(self.inputs)
+        both = [v for v in self.updates if v in given_inputs]
+        if both:
+            raise ParameterError(f"Program: {both[0].name or 'a leaf'} is an input and a variable. Make it one.")
+        leaves = [x for x in topological(self.roots) if x.op is LEAF and x not in given_inputs]
+        self.variables = list(dict.fromkeys([*self.updates, *leaves]))
         given = [leaf.name for leaf in (*self.inputs, *self.variables) if leaf.name]
         twice = {name for name in given if given.count(name) > 1}
         if twice:
@@ -72,19 +83,6 @@ class Program:
     def roots(self) -> list[Tensor]:
         """All that has to be computed."""
         return [*self.outputs.values(), *self.updates.values()]
-
-    @property
-    def variables(self) -> list[Tensor]:
-        """Leaves with a value that are not inputs: what is updated, then what is only read."""
-        listed = dict.fromkeys(self.updates)
-        for node in topological(self.roots):
-            if node.op is LEAF and node not in self.inputs_set:
-                listed.setdefault(node)
-        return list(listed)
-
-    @property
-    def inputs_set(self) -> set[Tensor]:
-        return set(self.inputs)
 
     def __repr__(self) -> str:
         names = [leaf.name or "_" for leaf in self.inputs]

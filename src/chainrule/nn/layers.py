@@ -46,6 +46,7 @@ class Layer:
     kind: ClassVar[str]
     suffix: ClassVar[str] = ""  # of printed names; W1, W2, ... by position where there is none
     trained: ClassVar[tuple[str, ...]] = ()  # the parameters that training changes
+    drawn: ClassVar[tuple[str, ...]] = ()  # those that start random where they are not given
 
     def __init__(self, name: str | None) -> None:
         self.name = checked_name(name, type(self).__name__)
@@ -158,6 +159,7 @@ class Dense(Layer):
 
     kind = "dense"
     trained = ("W", "b")
+    drawn = ("W",)
 
     def __init__(
         self,

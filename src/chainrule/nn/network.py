@@ -62,8 +62,7 @@ class BaseNetwork:
         known = self.layers[0].inputs
         if known is not None:
             self._set_sizes(known)
-            if all(set(layer.shapes(n)) <= set(layer.given) | {"b"} for layer, n in self._with_inputs()):
-                self._fill(0)
+            self._fill_if_given()
 
     # what it is -------------------------------------------------------------------------------
 
@@ -158,8 +157,8 @@ class BaseNetwork:
         if self.layers[0].inputs is None:
             self._sizes = []
             self._forget_graph()
-        elif all(set(layer.shapes(n)) <= set(layer.given) | {"b"} for layer, n in self._with_inputs()):
-            self._fill(0)
+        else:
+            self._fill_if_given()
 
     def _with_inputs(self) -> list[tuple[Layer, int]]:
         return list(zip(self.layers, self._sizes[:-1], strict=True))
@@ -175,6 +174,11 @@ class BaseNetwork:
             layer.check(sizes[-1])
             sizes.append(layer.outputs(sizes[-1]))
         self._sizes = sizes
+
+    def _fill_if_given(self) -> None:
+        """Take the weights given if nothing is left to be drawn."""
+        if all(set(layer.drawn) <= set(layer.given) for layer in self.layers):
+            self._fill(0)
 
     def _fill(self, seed: int) -> None:
         for position, (layer, inputs) in enumerate(self._with_inputs()):

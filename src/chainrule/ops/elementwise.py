@@ -200,11 +200,11 @@ op(
 
 for _name, _sign, _latex in (
     ("greater", ">", ">"),
-    ("greater_equal", ">=", r"\ge"),
+    ("greater_equal", ">=", r"\geq"),
     ("less", "<", "<"),
-    ("less_equal", "<=", r"\le"),
+    ("less_equal", "<=", r"\leq"),
     ("equal", "==", "="),
-    ("not_equal", "!=", r"\ne"),
+    ("not_equal", "!=", r"\neq"),
 ):
     op(
         _name,
@@ -239,7 +239,11 @@ op(
 op(
     "astype",
     dtype=lambda x, dtype: np.dtype(dtype),
-    numpy="np.asarray({x}).astype({dtype!r})",
+    numpy=lambda node, texts: (
+        f"({texts[0]}).astype({node.attrs['dtype']!r})"
+        if node.shape
+        else f"np.{np.dtype(node.attrs['dtype']).type.__name__}({texts[0]})"
+    ),
     loop="{x}",
     latex="{x}",
     vjp=lambda g, y, x, dtype: (astype(g, x.dtype),),

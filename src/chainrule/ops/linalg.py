@@ -45,8 +45,10 @@ def _matmul_vjp(g: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if y.ndim == 2 and x.ndim > 2:  # rows of every batch meet the same matrix: one flat product
         n = product(x.shape[:-1])
         rows, flat = reshape(x, (n, x.shape[-1])), reshape(g, (n, g.shape[-1]))
-        return g @ _swapped(y), _swapped(rows) @ flat
-    return g @ _swapped(y), _swapped(x) @ g
+        by_y = _swapped(rows) @ flat
+    else:
+        by_y = _swapped(x) @ g
+    return g @ _swapped(y), by_y
 
 
 @function

@@ -53,7 +53,7 @@ def cache_folder() -> Path:
 
 
 def addresses(sources: Iterable[str]) -> list[int]:
-    """The machine code of kernels, given their bodies (or the name of a fixed kernel)."""
+    """The machine code of kernels, given their sources (or the name of a fixed kernel)."""
     listed = list(sources)
     missing = [s for s in dict.fromkeys(listed) if s not in _addresses]
     if missing:
@@ -71,7 +71,7 @@ def _load_or_compile(source: str, folder: Path) -> int:
         if address:
             return address
     address, symbol, code = _compile(source, key)
-    _write(folder / f"{key}.py", f"def kernel(block):\n{source}\n".encode())
+    _write(folder / f"{key}.py", f"{source}\n".encode())
     _write(stored, _pack(symbol, code))
     return address
 
@@ -128,7 +128,7 @@ def _load(data: bytes) -> int:
 
 
 def _compile(source: str, key: str) -> tuple[int, str, bytes]:
-    """Compile a kernel's body: its address, its name in the object code, the object code."""
+    """Compile a kernel: its address, its name in the object code, the object code."""
     from numba import cfunc
 
     from . import runtime
@@ -136,7 +136,7 @@ def _compile(source: str, key: str) -> tuple[int, str, bytes]:
     function = runtime.FIXED.get(source)
     if function is None:
         namespace = dict(vars(runtime))
-        exec(compile(f"def kernel(block):\n{source}\n", f"<kernel {key}>", "exec"), namespace)
+        exec(compile(source, f"<kernel {key}>", "exec"), namespace)
         function = namespace["kernel"]
     compiled = cfunc("void(int64)", **runtime.OPTIONS)(function)
     _alive.append(compiled)

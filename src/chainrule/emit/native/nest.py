@@ -26,6 +26,7 @@ OWN = {"exp_f4", "tanh_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softpl
 """Functions of `runtime` that stand for math's, or that math has not."""
 
 _CALLS = re.compile(r"(?:math\.)?\b(exp|tanh|logistic|softplus)\(")
+_CONSTANT = re.compile(r"\b[fi][1248]\(-?(?:[0-9][0-9.e+-]*|inf|nan)\)")
 _TOKEN = re.compile(r"@([PSOL])(\d+)@")
 
 
@@ -240,13 +241,20 @@ class NestWriter(Walker[Value]):
         x, t = node.inputs
         at = place[: t.ndim]
         length = x.shape[0] if node.op.name == "take" else x.shape[-1]
-        found = self.checked_index(self.value(t, at), length)
+        found = self.checked_index(t, at, length)
         return self.value(x, (found, *place[t.ndim :]) if node.op.name == "take" else (*place, found))
 
-    def checked_index(self, value: Value, length: Dim) -> Index:
+    def checked_index(self, node: Tensor, place: Place, length: Dim) -> Index:
         """An index from data: counted from the end where negative, refused through the flag outside."""
-        call = f"inside(i8({value.text}), {self.size(length)}, {self.pointer(FLAG)})"
-        return self.as_index(self.assign(call, value.depth))
+        value, size, flag = self.value(node, place), self.size(length), self.pointer(FLAG)
+        text = value.text if node.dtype == np.int64 else f"i8({value.text})"
+        if self.inline:
+            return self.as_index(Value(f"inside({text}, {size}, {flag})", value.depth))
+        found = self.assign(f"{text} if {text} >= 0 else {text} + {size}", value.depth)
+        self._slot(value.depth).extend(
+            [f"if {found.text} < 0 or {found.text} >= {size}:", f"    {flag}[0] = 1", f"    {found.text} = 0"]
+        )
+        return self.as_index(found)
 
     def choose(self, node: Tensor, index: Index, pieces: Any) -> Value:
         depth = self.depth((index,))
@@ -393,7 +401,7 @@ class NestWriter(Walker[Value]):
         total = self.size(product(x.shape))
         pointer = self.pointer(Memory(x))
         self.before += [f"for z in range({total}):", f"    {pointer}[z] = {type_name(x.dtype)}(0)"]
-        row = self.checked_index(self.value(t, place[: t.ndim]), x.shape[0])
+        row = self.checked_index(t, place[: t.ndim], x.shape[0])
         part = self.value(source, place)
         cell = f"{pointer}[{self.offset((row, *place[t.ndim :]), x.shape)}]"
         stores = self.column_stores if len(self.step.space) > self.split else self.row_stores
@@ -520,7 +528,7 @@ def _canonical(
                 entries.append((_index(index), d))
         text = ""
         for part, d in entries:
-            scaled = f"({text}) * {size_name(d)}" if text else ""
+            scaled = f"({text}) * {size_name(d)}" if " " in text else f"{text} * {size_name(d)}"
             text = part if not text or text == "0" else f"{scaled} + {part}" if part != "0" else scaled
         return text or "0"
 
@@ -563,8 +571,20 @@ def _canonical(
     head += [
         f"p{i} = {type_name(m.dtype)}p(a[{i + len(sizes)}])" for i, m in enumerate(memories)
     ]
-    source = "\n".join(f"    {line}" for line in [*head, *body])
+    constants, body = _constants(body)
+    source = "\n".join([*constants, "def kernel(block):", *(f"    {line}" for line in [*head, *body])])
     return Kernel(source, sizes, memories, flat)
+
+
+def _constants(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Typed numbers as names outside the function, which compiles faster than calls in it."""
+    names: dict[str, str] = {}
+
+    def name(match: re.Match[str]) -> str:
+        return names.setdefault(match[0], f"k{len(names)}")
+
+    replaced = [_CONSTANT.sub(name, line) for line in lines]
+    return [f"{k} = {text}" for text, k in names.items()], replaced
 
 
 def _renumbered(lines: Sequence[str]) -> list[str]:

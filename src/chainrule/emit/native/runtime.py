@@ -141,46 +141,52 @@ inlined = njit(forceinline=True, no_cpython_wrapper=True, **OPTIONS)
 # elementary functions of float32 that the compiler turns into vector code -----------------------
 
 
+ZERO, HALF, ONE, TWO, QUARTER, TEN = (f4(v) for v in (0, 0.5, 1, 2, 0.25, 10))
+LOG2_E, LN2_HIGH, LN2_LOW = f4(1.44269504), f4(0.693359375), f4(-2.12194440e-4)
+LARGEST, SMALLEST, OVERFLOW, UNDERFLOW = f4(88.8), f4(-87.4), f4(88.7228), f4(-87.33)
+E2, E3, E4, E5, E6 = (f4(1 / v) for v in (2, 6, 24, 120, 720))  # of exp's series
+T3, T5, T7, T9 = (f4(v) for v in (-1 / 3, 2 / 15, -17 / 315, 62 / 2835))  # of tanh's
+INFINITE, FIRST = f4(inf), i4(1)
+
+
 @inlined
 def exp_f4(x):  # type: ignore[no-untyped-def]
     """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction)."""
-    t = x if x < f4(88.8) else f4(88.8)
-    t = t if t > f4(-87.4) else f4(-87.4)
-    k = i4(t * f4(1.44269504) + (f4(0.5) if t > f4(0) else f4(-0.5)))
-    r = (t - f4(k) * f4(0.693359375)) + f4(k) * f4(2.12194440e-4)
-    p = f4(1) + r * (f4(1) + r * (f4(0.5) + r * (f4(0.166666667) + r * (
-        f4(0.0416666667) + r * (f4(0.00833333) + r * f4(0.00138888))))))  # fmt: skip
-    y = p * power_of_two(k - i4(1)) * f4(2)
-    y = f4(0) if x < f4(-87.33) else y
-    y = f4(inf) if x > f4(88.7228) else y
+    t = x if x < LARGEST else LARGEST
+    t = t if t > SMALLEST else SMALLEST
+    k = i4(t * LOG2_E + (HALF if t > ZERO else -HALF))
+    w = f4(k)
+    r = (t - w * LN2_HIGH) - w * LN2_LOW
+    p = ONE + r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * E6)))))
+    y = p * power_of_two(k - FIRST) * TWO
+    y = ZERO if x < UNDERFLOW else y
+    y = INFINITE if x > OVERFLOW else y
     return x if x != x else y
 
 
 @inlined
 def tanh_f4(x):  # type: ignore[no-untyped-def]
-    """tanh(x) to 3e-7: a polynomial near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere."""
+    """tanh(x) to 3e-7: its series near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere."""
     a = abs(x)
-    y = f4(1) - f4(2) / (exp_f4(f4(2) * (a if a < f4(10) else f4(10))) + f4(1))
+    y = ONE - TWO / (exp_f4(TWO * (a if a < TEN else TEN)) + ONE)
     q = a * a
-    small = a * (f4(1) + q * (f4(-0.333333333) + q * (f4(0.133333333) + q * (
-        f4(-0.053968254) + q * f4(0.021869489)))))  # fmt: skip
-    y = small if a < f4(0.25) else y
-    y = -y if x < f4(0) else y
+    y = a * (ONE + q * (T3 + q * (T5 + q * (T7 + q * T9)))) if a < QUARTER else y
+    y = -y if x < ZERO else y
     return x if x != x else y
 
 
 @inlined
 def logistic_f4(x):  # type: ignore[no-untyped-def]
     """1 / (1 + exp(-x)), with exp of a negative number only."""
-    e = exp_f4(-x if x >= f4(0) else x)
-    return (f4(1) if x >= f4(0) else e) / (f4(1) + e)
+    e = exp_f4(-x if x >= ZERO else x)
+    return (ONE if x >= ZERO else e) / (ONE + e)
 
 
 @inlined
 def softplus_f4(x):  # type: ignore[no-untyped-def]
     """log(1 + exp(x)), with exp of a negative number only."""
-    e = exp_f4(-x if x >= f4(0) else x)
-    return (x if x >= f4(0) else f4(0)) + math.log1p(e)
+    e = exp_f4(-x if x >= ZERO else x)
+    return (x if x >= ZERO else ZERO) + math.log1p(e)
 
 
 @inlined

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...graph.op import Kind
 from ...graph.program import Program
 from ...graph.tensor import LEAF, SIZE, Tensor, placeholder, topological
-from ...shapes import Dim, Size, evaluate, names_in, product
+from ...shapes import Dim, Size, names_in
 from ..simplify import simplify
 
 LANES = 2
@@ -45,21 +43,21 @@ def cut_rows(program: Program) -> Cut | None:
         if found is None:
             return None
         kind[node] = found
-    if any(kind[root] != "whole" and kind[root] != "sum" for root in roots):
+    if any(kind[root] in ("rows", "turned") for root in roots):
         return None
     sizes: dict[Dim, Tensor] = {}
 
     def size_input(node: Tensor) -> Tensor:
         dim = node.attrs["dim"]
         if dim not in sizes:
-            sizes[dim] = placeholder((), node.dtype, f"size_{len(sizes)}")
+            sizes[dim] = placeholder((), node.dtype)
         return sizes[dim]
 
     sums = [node for node in order if kind[node] == "sum"]
     rows_swap: dict[Tensor, Tensor] = {}
     rest_swap: dict[Tensor, Tensor] = {}
     parts: list[list[Tensor]] = [
-        [placeholder(s.shape, s.dtype, f"sum_{i}_{lane}") for i, s in enumerate(sums)] for lane in range(LANES)
+        [placeholder(s.shape, s.dtype) for s in sums] for _ in range(LANES)
     ]
     for i, node in enumerate(sums):
         total = parts[0][i]
@@ -69,9 +67,9 @@ def cut_rows(program: Program) -> Cut | None:
     for node in order:
         if node.op is SIZE and ROWS in names_in([node.attrs["dim"]]):
             rows_swap[node] = rest_swap[node] = size_input(node)
-        if node not in rows_swap:
+        if node not in rows_swap and kind[node] != "after":
             rows_swap[node] = _rebuilt(node, rows_swap)
-        if node not in rest_swap and kind[node] != "rows":
+        if node not in rest_swap and kind[node] in ("whole", "after"):
             rest_swap[node] = _rebuilt(node, rest_swap)
     scalars = [x for x in program.inputs if not any(x is b for b in batched)]
     rows = Program(
@@ -93,20 +91,18 @@ def _rebuilt(node: Tensor, swap: dict[Tensor, Tensor]) -> Tensor:
 
 def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
     """What a node is: "rows" (an axis of rows comes first), "turned" (a transposed one), "sum" over
-    rows, or "whole" (the same for all lanes); None if lanes cannot compute it on their own."""
+    rows, "after" (made of sums), or "whole" (made of neither); None if lanes cannot compute it."""
     inputs = [kind[x] for x in node.inputs]
     named = [d for d in node.shape if ROWS in names_in([d])]
     if node.op is SIZE:
         return "whole"
     if "rows" not in inputs and "turned" not in inputs:
         if not named:
-            return "whole"
+            return "after" if "sum" in inputs or "after" in inputs else "whole"
         first = node.shape[0] == Size.named(ROWS) and len(named) == 1
-        return "rows" if first and node.op is LEAF or first and node.op.name == "expand" else None
-    if "sum" in inputs:
+        return "rows" if first and (node.op is LEAF or node.op.name == "expand") else None
+    if "sum" in inputs or "after" in inputs:
         return None  # a sum goes back to the rows, as in batch normalisation
-    if any(k == "whole" and x.op.kind is not Kind.SOURCE and _made_of_sums(x, kind) for x, k in zip(node.inputs, inputs, strict=True)):  # fmt: skip
-        return None
     op, name = node.op, node.op.name
     if op.kind is Kind.PRODUCT:
         a, b = inputs
@@ -136,22 +132,3 @@ def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
     if name == "concatenate" and node.attrs["axis"] != 0 and all(k == "rows" for k in inputs):
         return "rows"
     return None
-
-
-def _made_of_sums(node: Tensor, kind: dict[Tensor, str]) -> bool:
-    return any(kind.get(x) == "sum" for x in topological([node]))
-
-
-def work(program: Program, sizes: dict[str, int]) -> float:
-    """Rough arithmetic operations of one call."""
-    total = 0.0
-    for node in topological(program.roots):
-        count = evaluate(product(node.shape), sizes) if not names_in(node.shape) - set(sizes) else 1
-        if node.op.kind is Kind.PRODUCT:
-            total += 2.0 * count * evaluate(node.inputs[0].shape[-1], sizes)
-        elif node.op.kind is not Kind.SOURCE:
-            total += float(count) * node.op.cost
-    return total
-
-
-_ = np

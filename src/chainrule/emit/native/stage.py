@@ -47,7 +47,6 @@ class Stage:
         self.flag = last.flag
         self.cells = np.zeros(len(self.lanes), np.int64)
         self.first_rows = np.array(starts, np.int64)
-        self.fed: list[Any] = []
         self.tables: list[Array] = []
         self._tabulate([[] for _ in self.lanes])
 
@@ -69,22 +68,23 @@ class Stage:
         shape = evaluate_shape(node.shape, self.last.sizes)
         return self.last.array(node)[: int(np.prod(shape, dtype=int))].reshape(shape).copy()
 
-    def feed(self, tables: Sequence[tuple[Tensor, Any]], rows: Array, size: int) -> None:
-        """Let each batch gather its rows from these arrays."""
-        if len(self.fed) != len(tables) or any(a is not b for a, (_, b) in zip(self.fed, tables, strict=True)):
-            self.fed = [a for _, a in tables]
-            self.tables = [np.ascontiguousarray(a, leaf.dtype) for leaf, a in tables]
-            gathers: list[Calls] = []
-            for lane, instance in enumerate(self.lanes):
-                count = size if len(self.lanes) == 1 else instance.sizes[ROWS]
-                cell = self.cells.ctypes.data + 8 * lane
-                gathers.append(
-                    [_gather(instance.array(leaf), table, count, cell)
-                     for (leaf, _), table in zip(tables, self.tables, strict=True)
-                     if leaf in instance.code.memory.of]
-                )  # fmt: skip
-            self._tabulate(gathers)
-        shortest = min((len(t) for t in self.tables), default=0)
+    def feed(self, tables: Sequence[tuple[Tensor, Any]], size: int) -> None:
+        """Let each batch of so many rows gather them from these arrays."""
+        self.tables = [np.ascontiguousarray(a, leaf.dtype) for leaf, a in tables]
+        gathers: list[Calls] = []
+        for lane, instance in enumerate(self.lanes):
+            count = size if len(self.lanes) == 1 else instance.sizes[ROWS]
+            cell = self.cells.ctypes.data + 8 * lane
+            gathers.append(
+                [_gather(instance.array(leaf), table, count, cell)
+                 for (leaf, _), table in zip(tables, self.tables, strict=True)
+                 if leaf in instance.code.memory.of]
+            )  # fmt: skip
+        self._tabulate(gathers)
+
+    def check_rows(self, rows: Array) -> None:
+        """Raise DataError for row numbers that the arrays do not have."""
+        shortest = min((len(t) for t in self.tables), default=len(rows))
         if self.tables and (rows.min() < 0 or rows.max() >= shortest):
             raise DataError(f"epoch: a row number is outside the {shortest} rows that there are")
 

@@ -16,7 +16,6 @@ import numpy as np
 from .kernels import addresses
 
 Array = np.ndarray[Any, Any]
-_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_int64)
 
 
 @cache
@@ -63,6 +62,12 @@ def _yield_address() -> int:
         return 0
 
 
+@cache
+def _driver() -> Any:
+    """The driver as a function of its block's address; the interpreter lock is released while it runs."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(addresses(["drive"])[0])
+
+
 class _Helper(threading.Thread):
     """A thread that waits for blocks to drive."""
 
@@ -92,7 +97,7 @@ def run_lanes(block: Array, lanes: int, many: bool) -> None:
     many : bool
         Whether BLAS may use several threads.
     """
-    function = _PROTOTYPE(addresses(["drive"])[0])
+    function = _driver()
     threads = min(thread_count(), lanes)
     barrier = np.zeros(1, np.int64)
     blocks, words = [], np.zeros((threads, 32), np.int32)  # each control word on a cache line of its own
