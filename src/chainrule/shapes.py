@@ -263,6 +263,4 @@ def reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
 def kept_axes(shape: Shape, target: Shape) -> tuple[int, ...]:
     """The axes to sum so that what was broadcast from `target` to `shape` goes back to it."""
     lead = len(shape) - len(target)
-    return tuple(
-        i for i, d in enumerate(shape) if i < lead or (target[i - lead] == 1 and d != 1)
-    )
+    return tuple(i for i, d in enumerate(shape) if i < lead or (target[i - lead] == 1 and d != 1))

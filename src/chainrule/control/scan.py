@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..graph.program import Program
 from ..graph.tensor import LEAF, Tensor, as_tensor, constant, placeholder, topological
 from ..ops.move import expand
 from ..ops.reduce import sum as total
-from ..shapes import Dim
+from ..shapes import Dim, evaluate, evaluate_shape
 
 Body = Callable[..., tuple[Any, Any]]
 
@@ -67,9 +67,11 @@ def scan(
     rows, rebuild_rows = _listed(sequences)
     steps = _length(rows, length)
     names = _argument_names(body)
-    carry_places = [placeholder(x.shape, x.dtype, _numbered(names[0], i, carries)) for i, x in enumerate(carries)]
+    carry_places = [
+        placeholder(x.shape, x.dtype, _numbered(names[0], i, carries)) for i, x in enumerate(carries)
+    ]
     row_places = [placeholder(x.shape[1:], x.dtype, _numbered(names[1], i, rows)) for i, x in enumerate(rows)]
-    answer = body(rebuild_carry(carry_places), rebuild_rows(row_places))
+    answer: Any = body(rebuild_carry(carry_places), rebuild_rows(row_places))
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise ParameterError("scan: the body returns a pair (new carry, output); None for no output")
     new_carries, _ = _listed(answer[0])
@@ -196,14 +198,14 @@ def _check_carries(old: Sequence[Tensor], new: Sequence[Tensor]) -> None:
 # readings -------------------------------------------------------------------------------------
 
 
-def _run(node: Tensor, *arrays: Any) -> tuple[Any, ...]:
+def _run(node: Tensor, sizes: Mapping[str, int], *arrays: Any) -> tuple[Any, ...]:
     """Interpret the body for each step."""
     attrs = node.attrs
     program: Program = attrs["program"]
     count, rows = attrs["carries"], attrs["rows"]
     carry, sequences, outside = list(arrays[:count]), arrays[count : count + rows], arrays[count + rows :]
-    steps = attrs["length"]
-    stacked = [np.zeros(shape, dtype) for shape, dtype in attrs["results"][count:]]
+    steps = evaluate(attrs["length"], sizes)
+    stacked = [np.zeros(evaluate_shape(shape, sizes), dtype) for shape, dtype in attrs["results"][count:]]
     roots = list(program.outputs.values())
     for i in _order(steps, attrs["reverse"]):
         values = dict(zip(program.inputs, [*carry, *(s[i] for s in sequences), *outside], strict=True))
@@ -236,23 +238,26 @@ def _vjp(grads: dict[int, Tensor], y: Tensor, *inputs: Tensor, **attrs: Any) -> 
         shape, dtype = attrs["results"][k]
         return Tensor(OPS["item"], (y,), {"item": k}, shape, np.dtype(dtype))
 
-    first = tuple(
-        [grads.get(i, _zeros(places[i])) for i in carried] + [_zeros(inputs[i]) for i in outer]
+    first = tuple([grads.get(i, _zeros(places[i])) for i in carried] + [_zeros(inputs[i]) for i in outer])
+    sequences = (
+        *(item(count + i) for i in range(count)),
+        *inputs[count : count + rows],
+        *(grads[k] for k in given),
     )
-    sequences = (*(item(count + i) for i in range(count)), *inputs[count : count + rows], *(grads[k] for k in given))
     outside = inputs[count + rows :]
 
     def back(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[Any, Any]:
         before, given_rows = row[: count + rows], row[count + rows :]
-        new = _substituted(roots, places, [*before, *outside])
+        free = [placeholder(x.shape, x.dtype) for x in outside]  # apart, though one is made of another
+        new = _substituted(roots, places, [*before, *free])
         slopes, sums = carry[: len(carried)], carry[len(carried) :]
         weighed = [total(new[i] * slope) for i, slope in zip(carried, slopes, strict=True)]
         weighed += [total(new[k] * g) for k, g in zip(given, given_rows, strict=True)]
-        inner = [before[i] for i in (*carried, *through)] + [outside[i - count - rows] for i in outer]
         objective = weighed[0]
         for part in weighed[1:]:
             objective = objective + part
-        parts = gradient(objective, inner)
+        inner = [before[i] for i in (*carried, *through)] + [free[i - count - rows] for i in outer]
+        parts = _substituted(gradient(objective, inner), free, outside)
         by_carry, by_row = parts[: len(carried)], parts[len(carried) : len(carried) + len(through)]
         by_outside = parts[len(carried) + len(through) :]
         sums = tuple(s + p for s, p in zip(sums, by_outside, strict=True))
@@ -298,8 +303,8 @@ def _source(writer: Any, node: Tensor) -> None:
     i = writer.fresh("i")
     order = f"reversed(range({steps}))" if attrs["reverse"] else f"range({steps})"
     writer.line(f"for {i} in {order}:")
-    bound = dict(zip(places, [*names, *(f"{s}[{i}]" for s in texts[count : count + rows]), *texts[count + rows :]],
-                     strict=True))  # fmt: skip
+    row_texts = [f"{text}[{i}]" for text in texts[count : count + rows]]
+    bound = dict(zip(places, [*names, *row_texts, *texts[count + rows :]], strict=True))
     wanted = [k for k in range(len(program.outputs)) if k < count or k in used]
     with writer.block(bound):
         results = writer.nested(program, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from .native.code import Loop, make_code
-from .native.nest import Kernel
+from .native.nest import Kernel, Memory
 from .native.plan import Product, base_of
 
 
@@ -54,11 +54,14 @@ def _product_text(p: Product, names: _Names) -> str:
 
 def _legend(kernel: Kernel, names: _Names) -> str:
     sizes = [f"n{i} = {d}" for i, d in enumerate(kernel.sizes)]
-    memories = [
-        f"p{i} = {m.role if m.node is None else names.of(m.node) + (' of a row' if m.role == 'scratch' else '')}"
-        for i, m in enumerate(kernel.memories)
-    ]
+    memories = [f"p{i} = {_memory_name(m, names)}" for i, m in enumerate(kernel.memories)]
     return f"# {', '.join([*sizes, *memories])}\n"
+
+
+def _memory_name(memory: Memory, names: _Names) -> str:
+    if memory.node is None:
+        return memory.role
+    return names.of(memory.node) + (" of a row" if memory.role == "scratch" else "")
 
 
 def _body(kernel: Kernel) -> str:

@@ -196,7 +196,7 @@ class _WithoutPrefix(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # the name that ast.NodeTransformer calls
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id == "np":
-            return ast.Name(node.attr)
+            return ast.Name(node.attr, ast.Load())
         return node
 
 

@@ -6,18 +6,24 @@ import ast
 import inspect
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ..graph.op import HELPERS, Kind, literal
 from ..graph.program import Program
-from ..graph.tensor import CONSTANT, LEAF, Tensor, topological
+from ..graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
 from ..shapes import Shape, Size, names_in
 from .simplify import simplify
 
 WIDTH = 62  # an expression longer than this gets a line and a name of its own
 COMMENT_AT = 44
+BUILT_IN = {"np", "math", "range", "reversed", "slice"}  # what printed lines use
+NUMBERS: dict[str, Any] = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}  # Python's, by kind of type
+ARITHMETIC = {"add", "subtract", "multiply", "divide", "negative", "power", "stop_gradient"}
 BACKWARD = "backward: how the loss changes with each of them, from the last to the first"
 
 
@@ -60,11 +66,13 @@ class SourceWriter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.helpers: set[str] = set()
-        self.taken: set[str] = {"np", "math", program.name, *HELPERS}
+        self.taken: set[str] = {*BUILT_IN, program.name, *HELPERS}
         self.texts: dict[Tensor, str] = {}
         self.lines: list[tuple[str, str]] = []
         self.indent = ""
+        self.section = self.headed = ""  # what the next line belongs to, and the last heading written
         self.readers: dict[Tensor, list[Tensor]] = {}
+        self.plain: set[Tensor] = set()  # Python's numbers, which take the type of an array beside them
         roots = simplify(program.roots)
         self.outputs = roots[: len(program.outputs)]
         self.updates = dict(zip(program.updates, roots[len(program.outputs) :], strict=True))
@@ -73,10 +81,14 @@ class SourceWriter:
 
     def line(self, code: str, shape: Shape | None = None) -> None:
         """Add a line, with the shape of what it assigns."""
+        if self.section != self.headed:
+            self.headed = self.section
+            self.lines.append((f"{self.indent}# {self.section}", ""))
         self.lines.append((self.indent + code, _shape_comment(shape) if shape else ""))
 
     def fresh(self, wish: str) -> str:
         """A name that nothing else has: `wish`, or with the next number after it."""
+        wish = unicodedata.normalize("NFKC", wish)  # as Python reads it
         stem = wish.rstrip("0123456789") or "v"
         name, number = wish, 1
         while name in self.taken or keyword.iskeyword(name):
@@ -89,7 +101,7 @@ class SourceWriter:
         """The node's text as a name; a longer expression gets a line first."""
         if not self.texts[node].isidentifier():
             name = self.fresh(node.name or "v1")
-            self.line(f"{name} = {_minimal(self.texts[node])}", node.shape)
+            self.line(f"{name} = {_minimal(self._typed(node))}", node.shape)
             self.texts[node] = name
         return self.texts[node]
 
@@ -130,11 +142,14 @@ class SourceWriter:
             if not root.name and not root.is_leaf and wish.isidentifier():
                 root.name = wish
         self.statements([*self.outputs, *self.updates.values()], self.updates)
+        for root in self.plain.intersection([*self.outputs, *self.updates.values()]):
+            self.texts[root] = self._typed(root)
         results = [*(self.texts[x] for x in self.outputs), *self._assign_updates()]
+        self.headed = self.section  # the return needs no heading
         self.line(f"return {', '.join(map(_minimal, results))}")
         text = " ".join(code for code, _ in self.lines)
         head = f"def {self.program.name}({', '.join(self.texts[leaf] for leaf in leaves)}):"
-        sizes = self._size_lines(leaves, set(re.findall(r"[A-Za-z_]\w*", text)))
+        sizes = self._size_lines(leaves, set(re.findall(r"[^\W\d]\w*", text)))
         return "\n".join([head, *map(_aligned, [*sizes, *self.lines])]) + "\n"
 
     def _size_lines(self, leaves: Sequence[Tensor], used: set[str]) -> list[tuple[str, str]]:
@@ -151,8 +166,10 @@ class SourceWriter:
         for node in order:
             for x in dict.fromkeys(node.inputs):
                 self.readers.setdefault(x, []).append(node)
+            computed = node.op.name in ARITHMETIC and self.plain.issuperset(node.inputs)
+            if node.op is CONSTANT or node.op is SIZE or computed:
+                self.plain.add(node)
         sections = self._sections(order) if updates else {}
-        section = None
         assigned_last = set(updates.values()) - set(self.outputs)
         at_once = {new: v for v, new in updates.items() if self._reads_alone(new, v, set(roots))}
         for node in order:
@@ -161,14 +178,12 @@ class SourceWriter:
             if node.is_leaf:
                 self.texts[node] = self._leaf(node)
                 continue
-            if sections and sections[node] != section:
-                section = sections[node]
-                self.line(f"# {section}")
+            self.section = sections.get(node, self.section)
             self.helpers.update(node.op.helpers)
             if node.op.source is not None:
                 node.op.source(self, node)
                 continue
-            expression = _minimal(node.op.write(node.op.numpy, node, [self.texts[x] for x in node.inputs]))
+            expression = _minimal(node.op.write(node.op.numpy, node, self._operands(node)))
             if node in assigned_last and not self.readers.get(node):
                 self.texts[node] = expression
             elif node in at_once or self._deserves_line(node, expression):
@@ -184,11 +199,31 @@ class SourceWriter:
         if node.op is not CONSTANT:
             return repr(node.attrs["dim"])
         text = literal(node.attrs["value"])
-        plain = all(
-            any(x.op is not CONSTANT and x.dtype == node.dtype for x in user.inputs)
+        kept = all(
+            any(x not in self.plain and x.dtype == node.dtype for x in user.inputs)
             for user in self.readers.get(node, ())
         )
-        return text.removesuffix(".0") if plain and node in self.readers else text
+        return text.removesuffix(".0") if kept and node in self.readers else text
+
+    def _operands(self, node: Tensor) -> list[str]:
+        """The operands' texts; Python's numbers get a type where what is beside them does not give it."""
+        plain = self.plain.intersection(node.inputs)
+        if plain and node not in self.plain:
+            arrays = [x.dtype for x in node.inputs if x not in plain]
+            found = np.result_type(*arrays, *(NUMBERS[x.dtype.kind] for x in plain))
+            same = found == np.result_type(*(x.dtype for x in node.inputs))
+            if node.op.kind in (Kind.REDUCE, Kind.SCATTER) or node.op.name == "slice":
+                return [self._typed(x, always=True) for x in node.inputs]
+            if not same and (node.op.kind is Kind.MAP or node.inputs[0].op is not CONSTANT):
+                return [self._typed(x, always=True) for x in node.inputs]
+        return [self.texts[x] for x in node.inputs]
+
+    def _typed(self, node: Tensor, always: bool = False) -> str:
+        """A node's text, with its type if it is one of Python's numbers and Python's own is another."""
+        text = self.texts[node]
+        if node not in self.plain or (not always and np.result_type(NUMBERS[node.dtype.kind]) == node.dtype):
+            return text
+        return f"np.{node.dtype.name}({text})"
 
     def _deserves_line(self, node: Tensor, expression: str) -> bool:
         readers = self.readers.get(node, ())
@@ -203,9 +238,7 @@ class SourceWriter:
         forward = set(topological(self.outputs))
         gradients = {f"d_{v.name}" for v in self.updates}
         backward = set(topological([x for x in order if x.name in gradients]))
-        return {
-            x: "forward" if x in forward else BACKWARD if x in backward else "update" for x in order
-        }
+        return {x: "forward" if x in forward else BACKWARD if x in backward else "update" for x in order}
 
     def _reads_alone(self, new: Tensor, variable: Tensor, roots: set[Tensor]) -> bool:
         """Whether a new value is all that the old one is for: then it takes its name at once."""
@@ -220,8 +253,7 @@ class SourceWriter:
         Gives the names under which the new values are returned.
         """
         pending = {v: self.texts[new] for v, new in self.updates.items() if self.texts[new] != self.texts[v]}
-        if pending and all(code != "# update" for code, _ in self.lines):
-            self.line("# update")
+        self.section = "update" if self.updates else ""
         returned = {v: self.texts[v] for v in self.updates}
         listed = list(pending.items())
         for i, (variable, expression) in enumerate(listed):
@@ -259,7 +291,11 @@ def _shape_comment(shape: Shape) -> str:
 def _aligned(line: tuple[str, str]) -> str:
     code, comment = line
     code = f"    {code}"
-    return f"{code:<{COMMENT_AT}} {comment}" if len(code) < COMMENT_AT and comment else f"{code}  {comment}".rstrip()
+    return (
+        f"{code:<{COMMENT_AT}} {comment}"
+        if len(code) < COMMENT_AT and comment
+        else f"{code}  {comment}".rstrip()
+    )
 
 
 def compile_source(program: Program) -> Any:

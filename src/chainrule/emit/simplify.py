@@ -289,7 +289,7 @@ def _transpose(s: Simplifier, node: Tensor) -> Tensor | None:
     return None
 
 
-@rule("sum", "max", "min", "argmax")
+@rule("sum", "mean", "max", "min", "argmax")
 def _one_element(s: Simplifier, node: Tensor) -> Tensor | None:
     """A reduction of single elements is no reduction."""
     (x,) = node.inputs

@@ -34,7 +34,7 @@ def _nodes(program: Program) -> list[Tensor]:
 
 def _count(shape: object, sizes: Mapping[str, int]) -> float:
     dim = product(shape)  # type: ignore[arg-type]
-    return float(evaluate(dim, {name: 1 for name in names_in([dim])} | dict(sizes)))
+    return float(evaluate(dim, dict.fromkeys(names_in([dim]), 1) | dict(sizes)))
 
 
 def _product(node: Tensor, sizes: Mapping[str, int]) -> float:

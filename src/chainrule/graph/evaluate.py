@@ -36,7 +36,7 @@ def compute(node: Tensor, arrays: list[Any], sizes: Mapping[str, int] | None = N
     if node.op is CONSTANT:
         return node.attrs["value"]
     if node.op.run is not None:
-        return node.op.run(node, *arrays)
+        return node.op.run(node, sizes or {}, *arrays)
     if not node.attrs and isinstance(node.op.numpy, str):
         return _of_record(node.op)(*arrays)
     names = _operands(len(arrays))

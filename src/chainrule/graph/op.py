@@ -66,7 +66,7 @@ class Op:
     element : callable
         For moves: which element of which input an element of the result is (see `chainrule.emit.access`).
     run : callable
-        ``run(node, *arrays)`` for ops that are not one NumPy expression.
+        ``run(node, sizes, *arrays)`` for ops that are not one NumPy expression.
     source : callable
         ``source(writer, node)`` writes the lines of an op with a nested program.
     cost : int
@@ -230,9 +230,6 @@ def arithmetic(*dtypes: np.dtype[Any], **_attrs: Any) -> np.dtype[Any]:
     if common.kind == "b":
         raise DTypeError("arithmetic on truth values alone; convert one with .astype('float64')")
     return common
-
-
-
 
 
 def literal(value: Any) -> str:

@@ -60,8 +60,7 @@ class Program:
         for variable, new in self.updates.items():
             if new.shape != variable.shape:
                 raise ShapeError(
-                    f"Program: variable {variable.name} has shape {variable.shape}, "
-                    f"its new value {new.shape}"
+                    f"Program: variable {variable.name} has shape {variable.shape}, its new value {new.shape}"
                 )
             if new.dtype != variable.dtype:
                 raise DTypeError(
@@ -71,7 +70,9 @@ class Program:
         given_inputs = set(self.inputs)
         both = [v for v in self.updates if v in given_inputs]
         if both:
-            raise ParameterError(f"Program: {both[0].name or 'a leaf'} is an input and a variable. Make it one.")
+            raise ParameterError(
+                f"Program: {both[0].name or 'a leaf'} is an input and a variable. Make it one."
+            )
         leaves = [x for x in topological(self.roots) if x.op is LEAF and x not in given_inputs]
         self.variables = list(dict.fromkeys([*self.updates, *leaves]))
         given = [leaf.name for leaf in (*self.inputs, *self.variables) if leaf.name]

@@ -192,9 +192,7 @@ op(
     kind=Kind.MOVE,
     shape=_given_shape,
     dtype=_keep_dtype,
-    numpy=lambda node, texts: (
-        f"place({node.attrs['shape']!r}, {_key_object(node.attrs['key'])}, {texts[0]})"
-    ),
+    numpy=lambda node, texts: f"place({node.attrs['shape']!r}, {_key_object(node.attrs['key'])}, {texts[0]})",
     helpers=["place"],
     latex=lambda node, texts: (
         rf"\operatorname{{place}}_{{[{_key_text(node.attrs['key']).rstrip(',')}]}}({texts[0]})"

@@ -82,9 +82,7 @@ op(
 )
 
 
-def _extreme_vjp(
-    g: Tensor, y: Tensor, x: Tensor, axis: tuple[int, ...], keepdims: bool
-) -> tuple[Tensor]:
+def _extreme_vjp(g: Tensor, y: Tensor, x: Tensor, axis: tuple[int, ...], keepdims: bool) -> tuple[Tensor]:
     best = stop_gradient(equal(x, _back(y, x, axis)))
     share = astype_of(best, x)
     return (share * (_back(g, x, axis) / apply("sum", share, axis=axis, keepdims=True)),)

@@ -28,7 +28,7 @@ class Shuffler:
     """
 
     def __init__(self, seed: int) -> None:
-        self.philox = np.random.Philox(key=[seed, int(Purpose.SHUFFLE)])
+        self.philox = np.random.Philox(key=np.array([seed, int(Purpose.SHUFFLE)], np.uint64))
         self.generator = np.random.Generator(self.philox)
         self.fresh: Any = self.philox.state
 

@@ -94,7 +94,9 @@ class Walker(Generic[V]):
         """A value used as an index."""
         raise NotImplementedError
 
-    def choose(self, node: Tensor, index: Index, pieces: Sequence[tuple[Dim, Dim, int, Callable[[], V]]]) -> V:
+    def choose(
+        self, node: Tensor, index: Index, pieces: Sequence[tuple[Dim, Dim, int, Callable[[], V]]]
+    ) -> V:
         """The piece (first, end, step, value) that an index falls in; 0 where it falls in none."""
         raise NotImplementedError
 

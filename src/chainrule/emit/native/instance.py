@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,24 @@ from .nest import Kernel
 from .plan import Product, base_of
 
 Array = np.ndarray[Any, Any]
+GEMM = (
+    "numbers",
+    "scale",
+    "subtract",
+    "gemm",
+    "count",
+    "a",
+    "a_step",
+    "b",
+    "b_step",
+    "c",
+    "c_step",
+    "letters",
+    "whole",
+)
+"""The block of `runtime.gemm_f4`: alpha and beta, their factor, letters and sizes as BLAS wants them."""
+REPEAT = ("times", "kernels", "functions", "blocks", "first", "before", "after", "copies")
+"""The block of `runtime.repeat`: a body's kernels, and the copies around each time it runs."""
 LINE = 64  # elements: lanes never write to one cache line
 
 
@@ -39,9 +58,6 @@ class Instance:
     def array(self, node: Tensor) -> Array:
         return self.arrays[self.code.memory.of[node]]
 
-    def _address(self, node: Tensor) -> int:
-        return self.array(base_of(node)).ctypes.data
-
     def _size(self, dim: Dim) -> int:
         return evaluate(dim, self.sizes)
 
@@ -51,9 +67,7 @@ class Instance:
         if isinstance(kernel, Loop):
             return self._loop_block(kernel)
         buffer = self.code.memory.buffer
-        memories = [
-            self.flag if m.role == "flag" else self.arrays[buffer(m)] for m in kernel.memories
-        ]
+        memories = [self.flag if m.role == "flag" else self.arrays[buffer(m)] for m in kernel.memories]
         numbers = [self._size(d) for d in kernel.sizes] + [a.ctypes.data for a in memories]
         return np.array(numbers or [0], np.int64)
 
@@ -65,7 +79,7 @@ class Instance:
         total = int(whole[0])
         bounds = [total * i // lanes // LINE * LINE for i in range(lanes)] + [total]
         blocks = []
-        for first, end in zip(bounds, bounds[1:], strict=False):
+        for first, end in pairwise(bounds):
             block = whole.copy()
             block[0] = end - first
             for i, memory in enumerate(kernel.memories):
@@ -75,75 +89,87 @@ class Instance:
         return blocks
 
     def _product_block(self, p: Product) -> Array:
-        """The numbers of a call of gemm; in C order, so that B and A change places."""
+        """The numbers of a call of gemm. Its columns are our rows, so that B comes before A."""
         dtype = p.node.dtype
-        item = dtype.itemsize
         a, b = evaluate_shape(p.a.shape, self.sizes), evaluate_shape(p.b.shape, self.sizes)
         m, n = evaluate_shape(p.node.shape[-2:], self.sizes)
         k = a[-2] if p.a_transposed else a[-1]
         count = self._size(product(p.node.shape[:-2]))
-        steps = [0 if product(x[:-2]) == 1 else x[-1] * x[-2] * item for x in (a, b)]
-        if count > 1 and steps[1] == 0 and steps[0] and not p.a_transposed:
+        a_step, b_step = (0 if product(x[:-2]) == 1 else x[-1] * x[-2] * dtype.itemsize for x in (a, b))
+        if count > 1 and a_step and not b_step and not p.a_transposed:
             m, count = m * count, 1  # the same B for every matrix: one tall product
-        work = np.zeros(12, np.int64)  # 16 bytes of numbers, then letters, then six sizes
-        numbers = work.view(dtype)
-        numbers[1 if item == 8 else 2] = 1.0 if p.into is not None else 0.0
-        letters = work.view(np.uint8)
-        letters[16], letters[17] = ord("T" if p.b_transposed else "N"), ord("T" if p.a_transposed else "N")
-        whole = work.view(np.int32)
-        whole[6:12] = [n, m, k, max(b[-1], 1), max(a[-1], 1), max(n, 1)]
-        self.keep.append(work)
-        at = work.ctypes.data
-        out = p.into if p.into is not None else p.node
-        return np.array(
-            [
-                at, self._address(p.scale) if p.scale is not None else 0, int(p.subtract), gemm_address(dtype),
-                count, self._address(p.a), steps[0], self._address(p.b), steps[1], self._address(out), m * n * item,
-                at + 16, at + 17, at + 24, at + 28, at + 32, at + 36, at + 40, at + 44,
-            ],
-            np.int64,
-        )  # fmt: skip
+        into = p.node if p.into is None else p.into
+        numbers = np.array([1.0, 0.0 if p.into is None else 1.0], dtype)  # alpha, beta
+        letters = np.array(
+            [ord("T" if turned else "N") for turned in (p.b_transposed, p.a_transposed)], np.uint8
+        )
+        whole = np.array([n, m, k, max(b[-1], 1), max(a[-1], 1), max(n, 1)], np.int32)
+        self.keep += [numbers, letters, whole]
+        return self._numbers(
+            GEMM,
+            numbers=numbers,
+            scale=0 if p.scale is None else self.array(p.scale),
+            subtract=int(p.subtract),
+            gemm=gemm_address(dtype),
+            count=count,
+            a=self.array(base_of(p.a)),
+            a_step=a_step,
+            b=self.array(base_of(p.b)),
+            b_step=b_step,
+            c=self.array(base_of(into)),
+            c_step=m * n * dtype.itemsize,
+            letters=letters,
+            whole=whole,
+        )
+
+    def _numbers(self, fields: tuple[str, ...], **values: int | Array) -> Array:
+        """A block in the order of its fields; arrays stand for their addresses."""
+        listed = [values[f] for f in fields]
+        return np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in listed], np.int64)
 
     def _loop_block(self, loop: Loop) -> Array:
         """A scan's numbers: its body's buffers and blocks, and what is copied in and out each time.
 
         The carry lies where the last carry is wanted; tensors from outside are read where they are.
         """
-        node, body, memory = loop.node, loop.body, loop.body.memory
-        count, rows = node.attrs["carries"], node.attrs["rows"]
-        steps = self._size(node.attrs["length"])
-        places = body.program.inputs
-        fixed = {memory.of[p]: self.array(base_of(x)) for p, x in zip(places, node.inputs, strict=True)}
-        for p in places[: count + rows]:
-            del fixed[memory.of[p]]
-        for k in range(count):
-            if k in loop.items:
-                fixed[memory.of[places[k]]] = self.array(loop.items[k])
-        inner = Instance(body, fixed, self.sizes, self.flag)
+        attrs, places, memory = loop.node.attrs, loop.body.program.inputs, loop.body.memory
+        count, rows, steps = attrs["carries"], attrs["rows"], self._size(attrs["length"])
+        given = [self.array(base_of(x)) for x in loop.node.inputs]
+        fixed = {memory.of[p]: x for p, x in list(zip(places, given, strict=True))[count + rows :]}
+        fixed |= {memory.of[places[k]]: self.array(loop.items[k]) for k in range(count) if k in loop.items}
+        inner = Instance(loop.body, fixed, self.sizes, self.flag)
 
-        def copy(source: Array, target: Array, node: Tensor, by_source: int, by_target: int) -> list[int]:
-            size = self._size(product(node.shape)) * node.dtype.itemsize
-            start = size * (steps - 1) if node_reversed else 0
-            sign = -size if node_reversed else size
-            return [
-                source.ctypes.data + by_source * start, by_source * sign,
-                target.ctypes.data + by_target * start, by_target * sign, size, 0,
-            ]  # fmt: skip
+        def copy(source: Array, target: Array, like: Tensor, moves: str = "") -> list[int]:
+            """Source, its step, target, its step, bytes; what `moves` goes from row to row."""
+            size = self._size(product(like.shape)) * like.dtype.itemsize
+            numbers = []
+            for name, array in (("source", source), ("target", target)):
+                step = size if moves == name else 0
+                start, step = (step * (steps - 1), -step) if attrs["reverse"] else (0, step)
+                numbers += [array.ctypes.data + start, step]
+            return [*numbers, size]
 
-        node_reversed = node.attrs["reverse"]
-        first = [copy(self.array(base_of(x)), inner.array(p), p, 0, 0)
-                 for p, x in zip(places[:count], node.inputs, strict=False)]  # fmt: skip
-        before = [copy(self.array(base_of(x)), inner.array(p), p, 1, 0)
-                  for p, x in zip(places[count : count + rows], node.inputs[count:], strict=False)]  # fmt: skip
-        after = [copy(inner.array(loop.outputs[k]), self.array(loop.items[k]), loop.outputs[k], 0, 1)
-                 for k in loop.outputs if k >= count]  # fmt: skip
-        after += [copy(inner.array(loop.outputs[k]), inner.array(places[k]), places[k], 0, 0)
-                  for k in range(count)]  # fmt: skip
-        copies = np.array([*first, *before, *after] or [[0] * 6], np.int64)
-        functions = np.array(inner.functions or [0], np.int64)
-        blocks = np.array([b.ctypes.data for b in inner.blocks] or [0], np.int64)
+        own = [inner.array(p) for p in places[: count + rows]]
+        first = [copy(given[k], own[k], places[k]) for k in range(count)]
+        before = [copy(given[k], own[k], places[k], "source") for k in range(count, count + rows)]
+        after = [
+            copy(inner.array(x), self.array(loop.items[k]), x, "target")
+            for k, x in loop.outputs.items()
+            if k >= count
+        ]
+        after += [copy(inner.array(loop.outputs[k]), own[k], places[k]) for k in range(count)]
+        copies = np.array([*first, *before, *after], np.int64).reshape(-1, 5)
+        functions = np.array(inner.functions, np.int64)
+        blocks = np.array([b.ctypes.data for b in inner.blocks], np.int64)
         self.keep += [inner, copies, functions, blocks]
-        return np.array(
-            [steps, len(inner.functions), functions.ctypes.data, blocks.ctypes.data,
-             len(first), len(before), len(after), copies.ctypes.data], np.int64,
-        )  # fmt: skip
+        return self._numbers(
+            REPEAT,
+            times=steps,
+            kernels=len(functions),
+            functions=functions,
+            blocks=blocks,
+            first=len(first),
+            before=len(before),
+            after=len(after),
+            copies=copies,
+        )

@@ -99,7 +99,14 @@ def _machine() -> str:
     features = llvm.get_host_cpu_features().flatten()
     runtime = Path(__file__).with_name("runtime.py").read_text(encoding="utf-8")
     numba = metadata.version("numba")
-    facts = [llvm.get_host_cpu_name(), features, platform.machine(), sys.platform, llvmlite.__version__, numba]
+    facts = [
+        llvm.get_host_cpu_name(),
+        features,
+        platform.machine(),
+        sys.platform,
+        llvmlite.__version__,
+        numba,
+    ]
     return hashlib.sha256("\n".join([*facts, runtime]).encode()).hexdigest()
 
 
@@ -138,6 +145,6 @@ def _compile(source: str, key: str) -> tuple[int, str, bytes]:
         namespace = dict(vars(runtime))
         exec(compile(source, f"<kernel {key}>", "exec"), namespace)
         function = namespace["kernel"]
-    compiled = cfunc("void(int64)", **runtime.OPTIONS)(function)
+    compiled: Any = cfunc("void(int64)", **runtime.OPTIONS)(function)
     _alive.append(compiled)
     return int(compiled.address), compiled.native_name, bytes(compiled._library._get_compiled_object())

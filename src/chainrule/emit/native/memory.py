@@ -92,7 +92,7 @@ def plan_memory(plan: Plan, nests: dict[int, NestWriter]) -> MemoryPlan:
                 _control_buffers(memory, plan, node)
             elif plan.stored(node):
                 memory.of[node] = _buffer_for(memory, node, step, nests.get(i), dying, free, node in kept)
-        for node, buffer in dying.items():
+        for buffer in dying.values():
             free.setdefault((buffer.elements, buffer.dtype), []).append(buffer)
     return memory
 

@@ -25,6 +25,9 @@ from .plan import Layout, Plan, Step, base_of
 OWN = {"exp_f4", "tanh_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softplus_f8"}
 """Functions of `runtime` that stand for math's, or that math has not."""
 
+SHORT = {"f4", "f8", "i4", "i8", "u8"}
+"""Types that `runtime` knows under these names."""
+
 _CALLS = re.compile(r"(?:math\.)?\b(exp|tanh|logistic|softplus)\(")
 _CONSTANT = re.compile(r"\b[fi][1248]\(-?(?:[0-9][0-9.e+-]*|inf|nan)\)")
 _TOKEN = re.compile(r"@([PSOL])(\d+)@")
@@ -33,6 +36,19 @@ _TOKEN = re.compile(r"@([PSOL])(\d+)@")
 def type_name(dtype: np.dtype[Any]) -> str:
     """A type in kernels: f4, f8, i8, ... and b1 for truth values."""
     return np.dtype(dtype).str[1:]
+
+
+def converter(dtype: np.dtype[Any]) -> str:
+    """What kernels call to make a number one of that type."""
+    name = type_name(dtype)
+    return name if name in SHORT else f"np.{np.dtype(dtype).name}"
+
+
+def number_text(value: object, dtype: np.dtype[Any]) -> str:
+    """A number of a type."""
+    if dtype.kind == "b":
+        return str(bool(value))
+    return f"{converter(dtype)}({literal(value).replace('np.', '')})"
 
 
 class Value(NamedTuple):
@@ -201,14 +217,13 @@ class NestWriter(Walker[Value]):
         rows = [p.loop for p in wide[: self.split]] == list(range(min(self.split, len(wide))))
         whole = [p.loop for p in wide] == list(range(len(self.step.space)))
         row_only = self.depth(place) == 1 and rows and len(wide) > self.split > 0
-        if not (whole and shape == node.shape) and not row_only:
+        if not (whole or row_only) or shape != node.shape:
             self.apart.add(node)
 
     def number(self, node: Tensor) -> Value:
-        kind = type_name(node.dtype)
         if node.op is CONSTANT:
-            return Value(f"{kind}({literal(node.attrs['value']).replace('np.', '')})", 0)
-        return Value(f"{kind}({self.size(node.attrs['dim'])})", 0)
+            return Value(number_text(node.attrs["value"], node.dtype), 0)
+        return Value(_cast(self.size(node.attrs["dim"]), node.dtype), 0)
 
     def combine(self, node: Tensor, values: Sequence[Value]) -> Value:
         op, name = node.op, node.op.name
@@ -227,9 +242,12 @@ class NestWriter(Walker[Value]):
             for i, (x, v) in enumerate(zip(node.inputs, values, strict=True))
         ]
         kind = type_name(wanted)
-        form = op.loop.replace("one(", f"{kind}(").replace("zero", f"{kind}(0)")
+        form = op.loop.replace("one(", f"{converter(wanted)}(").replace("zero", number_text(0, wanted))
         form = _CALLS.sub(lambda m: f"{m[1]}_{kind}(" if f"{m[1]}_{kind}" in OWN else m[0], form)
-        return self.assign(form.format(**dict(zip(op.inputs, texts, strict=True)), **node.attrs), depth)
+        text = form.format(**dict(zip(op.inputs, texts, strict=True)), **node.attrs)
+        if node.dtype.kind in "iu" and ("math." in text or node.dtype != np.int64):  # as in NumPy, it wraps
+            text = _cast(f"i8({text})" if "math." in text else text, node.dtype)
+        return self.assign(text, depth)
 
     def as_index(self, value: Value) -> Index:
         loops = range(self.split) if value.depth == 1 else range(len(self.step.space) if value.depth else 0)
@@ -260,7 +278,7 @@ class NestWriter(Walker[Value]):
         depth = self.depth((index,))
         at = self.index_text(index)
         covered = node.op.name == "concatenate"
-        text = "" if covered else f"{type_name(node.dtype)}(0)"
+        text = "" if covered else number_text(0, node.dtype)
         with self._inlined():
             for low, end, step, value in reversed(pieces):
                 inner = value()
@@ -345,7 +363,6 @@ class NestWriter(Walker[Value]):
         )
 
     def _reduction(self, x: Tensor, layout: Layout) -> None:
-        kind = type_name(x.dtype)
         source = x.inputs[0]
         part = self.value(source, layout.place)
         text = part.text if source.dtype == x.dtype or x.op.name == "argmax" else _cast(part.text, x.dtype)
@@ -355,32 +372,36 @@ class NestWriter(Walker[Value]):
         if layout.reduces == "column":
             kept = product(x.shape)
             self.before.append(f"for z in range({self.size(kept)}):")
-            self.before.append(f"    {self.pointer(Memory(x))}[z] = {kind}(0)")
+            self.before.append(f"    {self.pointer(Memory(x))}[z] = {number_text(0, x.dtype)}")
             self.column_stores.setdefault(self.phase, []).append(f"{target} += {text}")
             return
         name = f"s{self.names}"
         self.names += 1
         if layout.reduces == "all":
-            self.before.append(f"{name} = {kind}(0)")
+            self.before.append(f"{name} = {number_text(0, x.dtype)}")
             here.append(f"{name} += {text}")
             self.after.append(f"{target} = {name}")
             return
         start = self.rows.setdefault(self.phase, []) if self.split else self.before
         if x.op.name == "sum":
-            start.append(f"{name} = {kind}(0)")
+            start.append(f"{name} = {number_text(0, x.dtype)}")
             here.append(f"{name} += {text}")
         else:
-            self._extreme(x, name, text, type_name(source.dtype), start, here, layout)
+            self._extreme(x, name, text, start, here, layout)
         self.memo[(x, "row")] = Value(name, 1 if self.split else 2)
         if self.plan.stored(x):
             self.row_stores.setdefault(self.phase + 1, []).append(f"{target} = {name}")
 
     def _extreme(
-        self, x: Tensor, name: str, text: str, kind: str, start: list[str], here: list[str], layout: Layout
+        self, x: Tensor, name: str, text: str, start: list[str], here: list[str], layout: Layout
     ) -> None:
         """max, min and argmax; NaN counts as the extreme one, as in NumPy."""
         sign = "<" if x.op.name == "min" else ">"
-        lowest = f"{kind}({'inf' if sign == '<' else '-inf'})" if kind[0] == "f" else f"worst_{kind}({sign == '<'})"
+        dtype = x.inputs[0].dtype
+        if dtype.kind == "b":
+            dtype, text = np.dtype(np.int64), f"i8({text})"
+        limits = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        lowest = number_text(limits[sign == "<"], dtype)
         if x.op.name != "argmax":
             start.append(f"{name} = {lowest}")
             here.append(f"{name} = {text} if {text} {sign} {name} or {text} != {text} else {name}")
@@ -400,16 +421,19 @@ class NestWriter(Walker[Value]):
         place = self.plan.layouts[x].place
         total = self.size(product(x.shape))
         pointer = self.pointer(Memory(x))
-        self.before += [f"for z in range({total}):", f"    {pointer}[z] = {type_name(x.dtype)}(0)"]
+        self.before += [f"for z in range({total}):", f"    {pointer}[z] = {number_text(0, x.dtype)}"]
         row = self.checked_index(t, place[: t.ndim], x.shape[0])
         part = self.value(source, place)
         cell = f"{pointer}[{self.offset((row, *place[t.ndim :]), x.shape)}]"
         stores = self.column_stores if len(self.step.space) > self.split else self.row_stores
-        stores.setdefault(0, []).append(f"{cell} += {_cast(part.text, x.dtype)}")
+        sign = "|" if x.dtype.kind == "b" else "+"
+        stores.setdefault(0, []).append(f"{cell} {sign}= {_cast(part.text, x.dtype)}")
 
 
 def _cast(text: str, dtype: np.dtype[Any]) -> str:
-    return f"({text} != 0)" if np.dtype(dtype).kind == "b" else f"{type_name(dtype)}({text})"
+    if dtype.kind == "b":
+        return f"({text} != 0)"
+    return f"{converter(dtype)}({text})"
 
 
 # from statements to source --------------------------------------------------------------------
@@ -442,8 +466,10 @@ def _loops(nest: NestWriter) -> list[list[int]]:
     """The nest's loops, neighbours merged where every access lets them be one."""
     groups: list[list[int]] = []
     for k in range(len(nest.step.space)):
-        together = groups and k != nest.split and all(
-            _lets_merge(nest, place, shape, k - 1, k) for place, shape in nest.offsets
+        together = (
+            groups
+            and k != nest.split
+            and all(_lets_merge(nest, place, shape, k - 1, k) for place, shape in nest.offsets)
         )
         if together and not {k - 1, k} & nest.pinned:
             groups[-1].append(k)
@@ -562,18 +588,28 @@ def _canonical(
         return text
 
     body = _renumbered([settle(line) for line in lines])
-    flat: frozenset[int] = frozenset()
-    if len(groups) == 1 and not nest.pinned and not nest.after and len(sizes) == 1:
-        walked = re.findall(r"\bp(\d+)\[c0\]", "\n".join(body))
-        flat = frozenset(map(int, walked))
+    reduces = any(x.op.kind in (Kind.REDUCE, Kind.SCATTER) for x in nest.step.anchors)
+    flat = frozenset[int]() if len(groups) != 1 or reduces else _walked("\n".join(body))
     head = ["a = i8p(block)"]
     head += [f"n{i} = a[{i}]" for i in range(len(sizes))]
-    head += [
-        f"p{i} = {type_name(m.dtype)}p(a[{i + len(sizes)}])" for i, m in enumerate(memories)
-    ]
+    head += [f"p{i} = {type_name(m.dtype)}p(a[{i + len(sizes)}])" for i, m in enumerate(memories)]
     constants, body = _constants(body)
     source = "\n".join([*constants, "def kernel(block):", *(f"    {line}" for line in [*head, *body])])
     return Kernel(source, sizes, memories, flat)
+
+
+def _walked(body: str) -> frozenset[int]:
+    """The memories that a body's one loop walks through; none if a part of its turns would do something else.
+
+    So it is where the size only ends the loop, and everything is read and written either at the
+    loop's counter, or at its first element in all turns.
+    """
+    places = [(int(p), at) for p, at in re.findall(r"\bp(\d+)\[([^\]]*)\]", body)]
+    walked = frozenset(p for p, at in places if at == "c0")
+    fixed = {p for p, at in places if at == "0"}
+    plain = all(at in ("c0", "0") for _, at in places) and walked.isdisjoint(fixed)
+    uses = re.findall(r"\bn\d+\b|\bc0\b(?!\])", body)  # the sizes, and the counter but as an index
+    return walked if plain and uses == ["c0", "n0"] else frozenset()
 
 
 def _constants(lines: Sequence[str]) -> tuple[list[str], list[str]]:

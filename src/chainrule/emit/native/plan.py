@@ -8,10 +8,10 @@ walk over the same rows share one loop nest, so that what a person would write i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...errors import ChainruleError
+from ...errors import DTypeError
 from ...graph.op import OPS, Kind
 from ...graph.program import Program
 from ...graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
@@ -121,18 +121,20 @@ class _Planner:
     def __init__(self, program: Program) -> None:
         self.plan = Plan(program)
         self._normalise(_numbers_kept(simplify(program.roots, lower=True)))
-        roots = [*self.plan.outputs.values(), *self.plan.updates.values()]
-        self.order = sorted(topological(roots), key=lambda x: x.serial)
+        self.roots = {*self.plan.outputs.values(), *self.plan.updates.values()}
+        self.order = sorted(topological(self.roots), key=lambda x: x.serial)
         self.users: dict[Tensor, list[Tensor]] = {}
         for node in self.order:
+            _require_supported(node)
             for x in node.inputs:
                 self.users.setdefault(x, []).append(node)
             if node.op.kind is Kind.ITEM:
                 self.plan.items.setdefault(node.inputs[0], []).append(node)
         self.products: dict[Tensor, Product] = {}
         self.absorbed: set[Tensor] = set()
+        self.readers: dict[Tensor, list[Tensor]] = {}  # the anchors that read something in memory
         self._find_products()
-        self._choose_anchors(roots)
+        self._choose_anchors()
         self._collect_reads()
         for anchor in self._ordered():
             self._place(anchor)
@@ -144,7 +146,14 @@ class _Planner:
         seen: set[Tensor] = set()
 
         def own(node: Tensor) -> Tensor:
-            plain = node.op.kind in (Kind.MAP, Kind.REDUCE, Kind.PRODUCT, Kind.MOVE, Kind.RANDOM, Kind.SCATTER)
+            plain = node.op.kind in (
+                Kind.MAP,
+                Kind.REDUCE,
+                Kind.PRODUCT,
+                Kind.MOVE,
+                Kind.RANDOM,
+                Kind.SCATTER,
+            )
             if node in seen or not plain or node.op.name == "reshape":
                 node = _copy(node)
             seen.add(node)
@@ -183,10 +192,11 @@ class _Planner:
             return
         for scale, product in (scaled.inputs, scaled.inputs[::-1]):
             found = self.products.get(product)
-            alone = len(self.users.get(product, ())) == 1 and product.shape == variable.shape
-            if found is not None and any(base_of(x) is variable for x in (found.a, found.b)):
+            if found is None or scale.shape != () or scale.op is CONSTANT or scale.op is SIZE:
                 continue
-            if found is not None and scale.shape == () and alone and scale.op is not CONSTANT and scale.op is not SIZE:
+            alone = len(self.users[product]) == 1 and self.roots.isdisjoint((product, scaled))
+            alike = product.shape == variable.shape and product.dtype == scale.dtype == variable.dtype
+            if alone and alike and all(base_of(x) not in self.plan.updates for x in (found.a, found.b)):
                 del self.products[product]
                 subtract = new.op.name == "subtract"
                 self.products[new] = Product(
@@ -197,8 +207,8 @@ class _Planner:
 
     # anchors ----------------------------------------------------------------------------------
 
-    def _choose_anchors(self, roots: Iterable[Tensor]) -> None:
-        anchors = set(roots) | set(self.products)
+    def _choose_anchors(self) -> None:
+        anchors = self.roots | set(self.products)
         for node in self.order:
             if node in self.absorbed:
                 continue
@@ -231,6 +241,7 @@ class _Planner:
         for node in self.order:
             if node not in self.plan.anchors:
                 continue
+            found: list[tuple[Tensor, Place, Shape]]
             if node in self.products:
                 found = [(base_of(x), (), x.shape) for x in self.products[node].operands]
             elif node.op.kind is Kind.CONTROL:
@@ -247,6 +258,8 @@ class _Planner:
                     reads.computed(node, layout.place)
                 found = [(base_of(x), place, shape) for x, place, shape in reads.found]
             self.plan.reads[node] = [(_source(x), place, shape) for x, place, shape in found]
+            for source in {source for source, _, _ in self.plan.reads[node]}:
+                self.readers.setdefault(source, []).append(node)
 
     # order ------------------------------------------------------------------------------------
 
@@ -258,8 +271,8 @@ class _Planner:
             order = self._sorted(listed)
             if len(order) == len(listed):
                 return order
-            stuck = next(x for x in listed if x not in set(order) and x in self.plan.written)
-            listed.append(self._deferred(stuck))
+            stuck = [x for x in listed if x not in set(order) and x in self.plan.written]
+            listed.append(self._deferred(next(x for x in stuck if not self._adds_in_place(x))))
 
     def _reads_apart(self, new: Tensor) -> bool:
         """Whether a new value is made of other elements of the old one than its own."""
@@ -270,9 +283,7 @@ class _Planner:
         layout = self.plan.layouts.get(new)
         if layout is None or layout.reduces or new.op.kind is Kind.SCATTER:
             return any(source is variable for source, _, _ in self.plan.reads[new])
-        return any(
-            source is variable and place != layout.place for source, place, _ in self.plan.reads[new]
-        )
+        return any(source is variable and place != layout.place for source, place, _ in self.plan.reads[new])
 
     def _sorted(self, listed: Sequence[Tensor]) -> list[Tensor]:
         before: dict[Tensor, set[Tensor]] = {x: set() for x in listed}
@@ -301,11 +312,12 @@ class _Planner:
                     heapq.heappush(ready, (y.serial, place[y]))
         return order
 
+    def _adds_in_place(self, new: Tensor) -> bool:
+        return new in self.products and self.products[new].into is not None
+
     def _deferred(self, new: Tensor) -> Tensor:
         """Where two new values need each other's old one: keep one aside and copy it at the end."""
         variable = self.plan.written[new]
-        if new in self.products and self.products[new].into is not None:
-            raise ChainruleError("planning: an update in place waits for itself")
         copy = _copy(new)
         self.plan.updates[variable] = copy
         self.plan.anchors.add(copy)
@@ -338,14 +350,14 @@ class _Planner:
         self.plan.steps.append(step)
 
     def _earliest(self, x: Tensor) -> int:
-        """The first step in which x may stand: not before what it reads, nor before readers of what it writes."""
+        """The first step in which x may stand: not before what it reads, nor before it may write."""
         plan, first = self.plan, 0
         for source, _, _ in plan.reads[x]:
             if source in plan.step_of:
                 first = max(first, plan.step_of[source])
         variable = plan.written.get(x)
-        for y, reads in plan.reads.items():
-            if variable is not None and y in plan.step_of and any(s is variable for s, _, _ in reads):
+        for y in self.readers.get(variable, ()) if variable is not None else ():
+            if y in plan.step_of:
                 first = max(first, plan.step_of[y] + 1)
         return first
 
@@ -366,10 +378,7 @@ class _Planner:
 
     def _related(self, x: Tensor, step: Step) -> bool:
         mine = {s for s, _, _ in self.plan.reads[x] if s.op is not LEAF or s.shape != ()}
-        for y in step.anchors:
-            if y in mine or any(s in mine for s, _, _ in self.plan.reads[y]):
-                return True
-        return False
+        return any(y in mine or any(s in mine for s, _, _ in self.plan.reads[y]) for y in step.anchors)
 
     def _available(self, source: Tensor, place: Place, shape: Shape, split: int | None, depth: int) -> bool:
         """Whether another anchor of the nest has its value at the place when it is asked for."""
@@ -410,6 +419,15 @@ def _numbers_kept(roots: Sequence[Tensor]) -> list[Tensor]:
         same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
         swap[node] = node if same else Tensor(node.op, inputs, node.attrs, node.shape, node.dtype, node.name)
     return [swap[root] for root in roots]
+
+
+def _require_supported(node: Tensor) -> None:
+    """Raise DTypeError for numbers that machine code is not written for."""
+    if node.dtype.kind not in "biuf" or (node.dtype.kind == "f" and node.dtype.itemsize not in (4, 8)):
+        raise DTypeError(
+            f"{node.name or node.op.name}: the compiled engine has no {node.dtype}. Use float32 or float64, "
+            "or engine='numpy'."
+        )
 
 
 def _copy(node: Tensor) -> Tensor:

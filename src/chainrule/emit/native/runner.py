@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import EvaluationError
 from ...graph.program import Program
 from ...graph.tensor import Tensor
-from ...shapes import bind
+from ...shapes import bind, evaluate, evaluate_shape, product
 from ..engine import checked_inputs, checked_variable, is_batched
 from ..work import operations
 from .code import Code, make_code
@@ -30,7 +30,7 @@ class NativeRunner:
         self.program = program
         self.code = make_code(program)
         self.code.addresses  # noqa: B018  compile now, not at the first call
-        self._variables = {v: aligned(int(np.prod(v.shape, dtype=int)), v.dtype) for v in program.variables}
+        self._variables = {v: aligned(evaluate(product(v.shape), {}), v.dtype) for v in program.variables}
         for variable, array in self._variables.items():
             if variable.value is not None:
                 array[:] = variable.value.ravel()
@@ -47,7 +47,11 @@ class NativeRunner:
 
     @property
     def state(self) -> dict[Tensor, Array]:
-        return {v: a.reshape(v.shape).copy() for v, a in self._variables.items() if v not in self._missing}
+        return {
+            v: a.reshape(evaluate_shape(v.shape, {})).copy()
+            for v, a in self._variables.items()
+            if v not in self._missing
+        }
 
     def __call__(self, *arrays: Any) -> dict[str, Array]:
         converted, sizes = checked_inputs(self.program, arrays)
@@ -107,7 +111,7 @@ class NativeRunner:
         if SHARED[0] <= effort <= SHARED[1] and sizes.get(ROWS, 0) >= 2 * LANES:
             if not self._asked:
                 cut = cut_rows(self.program)
-                self._cut = cut and (cut, make_code(cut.rows), make_code(cut.rest))
+                self._cut = None if cut is None else (cut, make_code(cut.rows), make_code(cut.rest))
                 self._asked = True
             if self._cut is not None:
                 return shared_stage(*self._cut, self._variables, sizes)

@@ -4,6 +4,9 @@ Everything here is compiled by Numba. A kernel takes the address of its block, a
 holds sizes and addresses, and returns nothing; it allocates nothing and raises nothing.
 """
 
+# mypy: ignore-errors
+# These functions are typed by the compiler, at each call.
+
 from __future__ import annotations
 
 import math
@@ -20,15 +23,15 @@ nan = math.nan
 f4, f8, i8, i4, u8 = np.float32, np.float64, np.int64, np.int32, np.uint64
 
 FASTMATH = {"nsz", "arcp", "contract", "reassoc"}  # but NaN and infinity keep their meaning
-OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
+OPTIONS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
 
 
 def _pointer(kind: Any) -> Any:
     """A function that takes an address for an array of that type."""
 
     @intrinsic
-    def at(context, address):  # type: ignore[no-untyped-def]
-        def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def at(context, address):
+        def build(ctx, builder, signature, args):
             return builder.inttoptr(args[0], ctx.get_value_type(signature.return_type))
 
         return types.CPointer(kind)(types.int64), build
@@ -43,10 +46,10 @@ b1p = u1p  # a truth value is stored as a byte
 
 
 @intrinsic
-def call(context, function, block):  # type: ignore[no-untyped-def]
+def call(context, function, block):
     """Call a kernel by its address."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         kernel = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
         builder.call(builder.inttoptr(args[0], kernel.as_pointer()), [args[1]])
         return ctx.get_dummy_value()
@@ -55,10 +58,10 @@ def call(context, function, block):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def call_gemm(context, function, arguments):  # type: ignore[no-untyped-def]
+def call_gemm(context, function, arguments):
     """Call BLAS's gemm by its address; `arguments` holds thirteen addresses."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         gemm = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 13)
         passed = [builder.extract_value(args[1], i) for i in range(13)]
         builder.call(builder.inttoptr(args[0], gemm.as_pointer()), passed)
@@ -71,8 +74,8 @@ def _control_word(name: str) -> Any:
     """Store or load the floating-point control word of x86; nothing on other processors."""
 
     @intrinsic
-    def access(context, address):  # type: ignore[no-untyped-def]
-        def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def access(context, address):
+        def build(ctx, builder, signature, args):
             if "x86" in builder.module.triple or "i386" in builder.module.triple:
                 pointer = ir.IntType(8).as_pointer()
                 kind = ir.FunctionType(ir.VoidType(), [pointer])
@@ -90,10 +93,10 @@ FLUSH_TO_ZERO = 0x8040  # denormal results and operands count as zero
 
 
 @intrinsic
-def high_product(context, x, y):  # type: ignore[no-untyped-def]
+def high_product(context, x, y):
     """The upper 64 bits of a product of 64-bit numbers."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         wide = ir.IntType(128)
         product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
         return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
@@ -102,10 +105,10 @@ def high_product(context, x, y):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def power_of_two(context, k):  # type: ignore[no-untyped-def]
+def power_of_two(context, k):
     """2**k as float32, for -126 <= k <= 127, from its bits."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         word = ir.IntType(32)
         bits = builder.shl(builder.add(args[0], ir.Constant(word, 127)), ir.Constant(word, 23))
         return builder.bitcast(bits, ir.FloatType())
@@ -114,10 +117,10 @@ def power_of_two(context, k):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def atomic_add(context, address, value):  # type: ignore[no-untyped-def]
+def atomic_add(context, address, value):
     """Add to a shared counter; the count before."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
         return builder.atomic_rmw("add", pointer, args[1], "seq_cst")
 
@@ -125,10 +128,10 @@ def atomic_add(context, address, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def call_plain(context, function):  # type: ignore[no-untyped-def]
+def call_plain(context, function):
     """Call a function without arguments by its address."""
 
-    def build(ctx, builder, signature, args):  # type: ignore[no-untyped-def]
+    def build(ctx, builder, signature, args):
         kind = ir.FunctionType(ir.IntType(32), [])
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
 
@@ -150,7 +153,7 @@ INFINITE, FIRST = f4(inf), i4(1)
 
 
 @inlined
-def exp_f4(x):  # type: ignore[no-untyped-def]
+def exp_f4(x):
     """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction)."""
     t = x if x < LARGEST else LARGEST
     t = t if t > SMALLEST else SMALLEST
@@ -165,7 +168,7 @@ def exp_f4(x):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def tanh_f4(x):  # type: ignore[no-untyped-def]
+def tanh_f4(x):
     """tanh(x) to 3e-7: its series near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere."""
     a = abs(x)
     y = ONE - TWO / (exp_f4(TWO * (a if a < TEN else TEN)) + ONE)
@@ -176,28 +179,28 @@ def tanh_f4(x):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def logistic_f4(x):  # type: ignore[no-untyped-def]
+def logistic_f4(x):
     """1 / (1 + exp(-x)), with exp of a negative number only."""
     e = exp_f4(-x if x >= ZERO else x)
     return (ONE if x >= ZERO else e) / (ONE + e)
 
 
 @inlined
-def softplus_f4(x):  # type: ignore[no-untyped-def]
+def softplus_f4(x):
     """log(1 + exp(x)), with exp of a negative number only."""
     e = exp_f4(-x if x >= ZERO else x)
     return (x if x >= ZERO else ZERO) + math.log1p(e)
 
 
 @inlined
-def logistic_f8(x):  # type: ignore[no-untyped-def]
+def logistic_f8(x):
     """1 / (1 + exp(-x)), with exp of a negative number only."""
     e = math.exp(-x if x >= 0.0 else x)
     return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 
 @inlined
-def softplus_f8(x):  # type: ignore[no-untyped-def]
+def softplus_f8(x):
     """log(1 + exp(x)), with exp of a negative number only."""
     e = math.exp(-x if x >= 0.0 else x)
     return (x if x >= 0.0 else 0.0) + math.log1p(e)
@@ -207,7 +210,7 @@ def softplus_f8(x):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def philox(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+def philox(seed, step, purpose, linear):
     """The 64 random bits at a place: Philox4x64-10 (Salmon et al., 2011)."""
     c0, c1, c2, c3 = u8(linear >> 2) + u8(1), u8(step), u8(0), u8(0)
     k0, k1 = u8(seed), u8(purpose)
@@ -224,19 +227,19 @@ def philox(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def uniform_f8(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+def uniform_f8(seed, step, purpose, linear):
     """A number in [0, 1) with 53 random bits."""
     return f8(i8(philox(seed, step, purpose, linear) >> u8(11))) * 2.0**-53
 
 
 @inlined
-def uniform_f4(seed, step, purpose, linear):  # type: ignore[no-untyped-def]
+def uniform_f4(seed, step, purpose, linear):
     """A number in [0, 1) with 24 random bits."""
     return f4(i8(philox(seed, step, purpose, linear) >> u8(40))) * f4(2.0**-24)
 
 
 @inlined
-def inside(i, n, flag):  # type: ignore[no-untyped-def]
+def inside(i, n, flag):
     """An index counted from the start; outside the axis the flag is set and 0 given."""
     j = i if i >= 0 else i + n
     if j < 0 or j >= n:
@@ -246,7 +249,7 @@ def inside(i, n, flag):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def meet(barrier, expected, give_way):  # type: ignore[no-untyped-def]
+def meet(barrier, expected, give_way):
     """Wait until all threads have come here: spin a while, then let other work have the processor."""
     atomic_add(barrier, 1)
     turns = 0
@@ -259,33 +262,31 @@ def meet(barrier, expected, give_way):  # type: ignore[no-untyped-def]
 # fixed kernels ----------------------------------------------------------------------------------
 
 
-def gemm_f4(block):  # type: ignore[no-untyped-def]
-    """C = scale A B + beta C for a number of matrices in a row; see `blocks.product_block`."""
+def gemm_f4(block):
+    """C = alpha A B + beta C for a number of matrices in a row; its block is `instance.GEMM`."""
     a = i8p(block)
-    work = a[0]
-    numbers = f4p(work)
-    numbers[0] = f4p(a[1])[0] if a[1] != 0 else f4(1)
+    numbers, w = f4p(a[0]), a[12]
+    numbers[0] = f4p(a[1])[0] if a[1] != 0 else ONE
     if a[2] != 0:
         numbers[0] = -numbers[0]
     for i in range(a[4]):
         x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
-        call_gemm(a[3], (a[11], a[12], a[13], a[14], a[15], work, y, a[16], x, a[17], work + 8, c, a[18]))
+        call_gemm(a[3], (a[11], a[11] + 1, w, w + 4, w + 8, a[0], y, w + 12, x, w + 16, a[0] + 4, c, w + 20))
 
 
-def gemm_f8(block):  # type: ignore[no-untyped-def]
+def gemm_f8(block):
     """The same for float64."""
     a = i8p(block)
-    work = a[0]
-    numbers = f8p(work)
-    numbers[0] = f8p(a[1])[0] if a[1] != 0 else f8(1)
+    numbers, w = f8p(a[0]), a[12]
+    numbers[0] = f8p(a[1])[0] if a[1] != 0 else 1.0
     if a[2] != 0:
         numbers[0] = -numbers[0]
     for i in range(a[4]):
         x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
-        call_gemm(a[3], (a[11], a[12], a[13], a[14], a[15], work, y, a[16], x, a[17], work + 8, c, a[18]))
+        call_gemm(a[3], (a[11], a[11] + 1, w, w + 4, w + 8, a[0], y, w + 12, x, w + 16, a[0] + 8, c, w + 20))
 
 
-def gather(block):  # type: ignore[no-untyped-def]
+def gather(block):
     """Copy the rows of a batch: count, words a row, source, target, address of the rows' address."""
     a = i8p(block)
     n, width = a[0], a[1]
@@ -296,7 +297,7 @@ def gather(block):  # type: ignore[no-untyped-def]
             target[r * width + c] = source[q + c]
 
 
-def gather_bytes(block):  # type: ignore[no-untyped-def]
+def gather_bytes(block):
     """The same for rows whose size is not a number of four-byte words."""
     a = i8p(block)
     n, width = a[0], a[1]
@@ -307,18 +308,18 @@ def gather_bytes(block):  # type: ignore[no-untyped-def]
             target[r * width + c] = source[q + c]
 
 
-def drive(block):  # type: ignore[no-untyped-def]
+def drive(block):
     """All batches of a slice of an epoch, on one of the threads that share the lanes.
 
     A batch goes through phases; in each, every lane has calls of its own, and the next phase starts
     when all lanes are done. Block: phases, first lane, last lane + 1, lanes, address of (count,
     functions, blocks) for each phase and lane, batches, rows, batch size, cells of the lanes' rows,
-    lanes' first rows, losses, loss (or 0), whether it is float64, words for the control word, flag,
-    barrier, threads, address of a function that yields the processor (or 0).
+    lanes' first rows, losses, loss (or 0), whether it is float64, words for the control word,
+    unused, barrier, threads, address of a function that yields the processor (or 0).
     """
     a = i8p(block)
     lanes, table, cells, starts = a[3], i8p(a[4]), i8p(a[8]), i8p(a[9])
-    losses, flag, barrier = f8p(a[10]), i8p(a[14]), a[15]
+    losses, barrier = f8p(a[10]), a[15]
     store_control(a[13])
     words = i4p(a[13])
     words[1] = words[0] | i4(FLUSH_TO_ZERO)
@@ -341,21 +342,17 @@ def drive(block):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def copy_bytes(copies, first, count, t):  # type: ignore[no-untyped-def]
+def copy_bytes(copies, first, count, t):
     """Copies number `first` to `first + count` for step t: source, its step, target, its step, bytes."""
     for k in range(first, first + count):
-        source = u1p(copies[6 * k] + copies[6 * k + 1] * t)
-        target = u1p(copies[6 * k + 2] + copies[6 * k + 3] * t)
-        for b in range(copies[6 * k + 4]):
+        source = u1p(copies[5 * k] + copies[5 * k + 1] * t)
+        target = u1p(copies[5 * k + 2] + copies[5 * k + 3] * t)
+        for b in range(copies[5 * k + 4]):
             target[b] = source[b]
 
 
-def repeat(block):  # type: ignore[no-untyped-def]
-    """A nested program, run a number of times.
-
-    Block: times, kernels, their addresses, their blocks' addresses, number of copies at the start,
-    before and after each time, address of the copies.
-    """
+def repeat(block):
+    """A nested program, run a number of times; its block is `instance.REPEAT`."""
     a = i8p(block)
     functions, blocks, copies = i8p(a[2]), i8p(a[3]), i8p(a[7])
     copy_bytes(copies, 0, a[4], 0)

@@ -56,9 +56,7 @@ def cut_rows(program: Program) -> Cut | None:
     sums = [node for node in order if kind[node] == "sum"]
     rows_swap: dict[Tensor, Tensor] = {}
     rest_swap: dict[Tensor, Tensor] = {}
-    parts: list[list[Tensor]] = [
-        [placeholder(s.shape, s.dtype) for s in sums] for _ in range(LANES)
-    ]
+    parts: list[list[Tensor]] = [[placeholder(s.shape, s.dtype) for s in sums] for _ in range(LANES)]
     for i, node in enumerate(sums):
         total = parts[0][i]
         for lane in range(1, LANES):
@@ -73,7 +71,9 @@ def cut_rows(program: Program) -> Cut | None:
             rest_swap[node] = _rebuilt(node, rest_swap)
     scalars = [x for x in program.inputs if not any(x is b for b in batched)]
     rows = Program(
-        [*batched, *sizes.values(), *scalars], {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)}, name="rows"
+        [*batched, *sizes.values(), *scalars],
+        {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)},
+        name="rows",
     )
     outputs = dict(zip(program.outputs, (rest_swap[r] for r in roots), strict=False))
     updates = dict(zip(program.updates, (rest_swap[r] for r in roots[len(outputs) :]), strict=True))
@@ -108,7 +108,9 @@ def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
         a, b = inputs
         if a == "rows" and b == "whole" and node.inputs[1].ndim == 2:
             return "rows"
-        return "sum" if a == "turned" and b == "rows" and node.ndim == 2 and node.inputs[1].ndim == 2 else None
+        return (
+            "sum" if a == "turned" and b == "rows" and node.ndim == 2 and node.inputs[1].ndim == 2 else None
+        )
     if "turned" in inputs:
         return None
     x = node.inputs[0]

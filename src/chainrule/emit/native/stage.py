@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,17 +123,26 @@ class Stage:
         """
         losses = np.zeros(batches)
         self.flag[0] = 0
-        self.block[[5, 6, 7, 10]] = batches, rows.ctypes.data if rows is not None else 0, size, losses.ctypes.data
+        self.block[[5, 6, 7, 10]] = (
+            batches,
+            rows.ctypes.data if rows is not None else 0,
+            size,
+            losses.ctypes.data,
+        )
         run_lanes(self.block, len(self.lanes), self.many)
         if self.flag[0]:
-            raise EvaluationError("an index lies outside its axis: check the labels or indices that were passed")
+            raise EvaluationError(
+                "an index lies outside its axis: check the labels or indices that were passed"
+            )
         return losses
 
 
 def plain_stage(code: Code, variables: Mapping[Tensor, Array], sizes: dict[str, int], many: bool) -> Stage:
     """One lane that does everything."""
     instance = Instance(code, _places(code, variables), sizes)
-    return Stage([instance], [0], instance, [[list(zip(instance.functions, instance.blocks, strict=True))]], many)
+    return Stage(
+        [instance], [0], instance, [[list(zip(instance.functions, instance.blocks, strict=True))]], many
+    )
 
 
 def shared_stage(
@@ -144,7 +154,7 @@ def shared_stage(
     flag = rows.memory.flag.allocate({})
     lanes = [
         Instance(rows, _places(rows, variables), {**sizes, ROWS: end - start}, flag)
-        for start, end in zip(starts, starts[1:], strict=False)
+        for start, end in pairwise(starts)
     ]
     places = _places(rest, variables)
     results = list(rows.plan.outputs.values())

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .blas import blas_module
 from .kernels import addresses
 
 Array = np.ndarray[Any, Any]
@@ -21,10 +22,9 @@ Array = np.ndarray[Any, Any]
 @cache
 def _blas() -> Any:
     """The controller of the threads of SciPy's BLAS; None if it has none that can be set."""
-    import scipy.linalg.cython_blas as cython_blas
     from threadpoolctl import ThreadpoolController
 
-    del cython_blas  # it had to be loaded, so that its BLAS is found
+    blas_module()  # loads the library that is looked for
     found = [x for x in ThreadpoolController().lib_controllers if x.user_api == "blas"]
     ours = [x for x in found if "scipy" in os.path.basename(os.path.dirname(x.filepath) or "")]
     chosen = ours or found
