@@ -55,23 +55,32 @@ def peak_memory(libraries, progress):
 
 
 def compile_time(optimizers, rounds, progress):
-    """Seconds of chainrule's first fits: with an empty cache folder, then in a new process."""
+    """Seconds of chainrule's first fits: with an empty cache folder, then in a new process without Numba."""
     answers = {}
     for optimizer in optimizers:
         progress.show("compile time", optimizer)
         empty, kept = [], []
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
-                for runs in (empty, kept):
-                    runs.append(
-                        run_worker("workers.first_fit", {"optimizer": optimizer}, CHAINRULE_CACHE=folder)
-                    )
+                for runs, compiles in ((empty, True), (kept, False)):
+                    job = {"optimizer": optimizer, "compiles": compiles}
+                    runs.append(run_worker("workers.first_fit", job, CHAINRULE_CACHE=folder))
         answers[optimizer] = {
             "first": statistics.median(run["first"] for run in empty),
             "other": statistics.median(run["other"] for run in empty),
             "cached": statistics.median(run["first"] for run in kept),
         }
     return answers
+
+
+def compile_imports(rounds, progress):
+    """Seconds of the imports that `compile_time` leaves out, each in new processes that have NumPy."""
+    progress.show("import time", "SciPy and Numba")
+    seconds = {}
+    for module in ("scipy.linalg.cython_blas", "numba"):
+        code = f"import time, numpy; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+        seconds[module] = statistics.median(float(run_code(code)[1]) for _ in range(rounds))
+    return seconds
 
 
 def import_time(rounds, progress):

@@ -31,7 +31,7 @@ class Network:
 
     @property
     def label(self) -> str:
-        return f"{self.name} / {self.batch}"
+        return f"{self.name}/{self.batch}"
 
 
 NETWORKS = {
@@ -42,7 +42,7 @@ NETWORKS = {
         Network((784, 30, 10), batch=10, rows=5000, target=2.2),
         Network((54, 128, 64, 7), batch=256, rows=5120, target=1.7),
         Network((784, 128, 10), batch=128, rows=12800, target=1.4),
-        Network((784, 1024, 1024, 10), batch=256, rows=5120, target=0.95),
+        Network((784, 1024, 1024, 10), batch=256, rows=2560, target=0.95),
     )
 }
 QUICK = ("2-8-2", "64-64-10")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LIBRARIES = {  # shown as, and the package that must be there
-    "numpy": ("NumPy by hand", "numpy"),
+    "numpy": ("NumPy", "numpy"),  # by hand, plainly: what ratios and targets refer to
+    "numpy_tuned": ("tuned NumPy", "numpy"),
     "chainrule": ("chainrule", "chainrule"),
     "sklearn": ("scikit-learn", "sklearn"),
     "torch": ("PyTorch", "torch"),

@@ -6,13 +6,16 @@ from networks import MEMORY, NETWORKS
 from processes import LIBRARIES
 
 TITLES = {"sgd": "plain gradient descent", "adam": "Adam"}
+WIDTH = 100  # of the report, in characters
 STEP = """\
 ## Time per step
 
-A step is a batch's gather, forward pass, loss, backward pass and update; its share of the shuffle and of what
-a library does once per call of its training function is included (`bench/README.md`). Each time is the better
-of one and two threads (its count in brackets) and the median over rounds; each ratio is the median of the
-rounds' ratios.
+A step is a batch's gather, forward pass, loss, backward pass and update; its share of the shuffle
+and of what a library does once per call of its training function is included (`bench/README.md`).
+Each time is the better of one and two threads (an asterisk: two) and the median over rounds; each
+ratio is the median of the rounds' ratios. "NumPy" is this network written by hand in plain, careful
+NumPy, which the targets refer to; "tuned NumPy" is an expert's version (one vector for all
+parameters, everything allocated beforehand, sums by BLAS), shown as one more library.
 """
 
 
@@ -53,9 +56,15 @@ def times(best, optimizer, networks, libraries):
     rows = []
     for name in networks:
         cells = [best.get((optimizer, name, library)) for library in libraries]
-        rows.append([NETWORKS[name].label, *(f"{c[0]:,.1f} ({c[1]})" if c else "-" for c in cells)])
+        rows.append([NETWORKS[name].label, *(time_cell(*c[:2]) if c else "-" for c in cells)])
     heading = f"### Microseconds per step, {TITLES[optimizer]}\n\n"
-    return heading + table(["network / batch", *shown(libraries)], rows)
+    return heading + table(["network/batch", *shown(libraries)], rows)
+
+
+def time_cell(microseconds, threads):
+    """Three digits or more; then an asterisk for two threads or a space, so that the digits stay in line."""
+    decimals = 2 if microseconds < 9.995 else 1 if microseconds < 99.95 else 0
+    return f"{microseconds:,.{decimals}f}{' ' if threads == 1 else '*'}"
 
 
 def ratios_to_numpy(best, optimizer, networks, libraries):
@@ -66,8 +75,8 @@ def ratios_to_numpy(best, optimizer, networks, libraries):
         target, reached = NETWORKS[name].target, ratios.get("chainrule")
         verdict = "-" if reached is None else "yes" if reached >= target else "no"
         rows.append([NETWORKS[name].label, *map(number, ratios.values()), f"{target:g}", verdict])
-    heading = f"### How many times as fast as hand-written NumPy, {TITLES[optimizer]}\n\n"
-    return heading + table(["network / batch", *shown(others), "target", "reached"], rows)
+    heading = f"### How many times as fast as NumPy by hand, {TITLES[optimizer]}\n\n"
+    return heading + table(["network/batch", *shown(others), "target", "met"], rows)
 
 
 def ratios_of_chainrule(best, optimizer, networks, libraries):
@@ -79,19 +88,28 @@ def ratios_of_chainrule(best, optimizer, networks, libraries):
         fastest = "-" if not known else "yes" if min(known) > 1 else "no"
         rows.append([NETWORKS[name].label, *map(number, ratios), fastest])
     heading = f"### How many times as fast chainrule is as each of the others, {TITLES[optimizer]}\n\n"
-    return heading + table(["network / batch", *shown(others), "fastest of all"], rows)
+    return heading + table(["network/batch", *shown(others), "fastest"], rows)
 
 
-def compile_table(seconds):
-    """From {optimizer: {"first": s, "other": s, "cached": s}}."""
-    rows = [
-        [TITLES[optimizer], *(f"{fits[key]:.3f}" for key in ("first", "other", "cached"))]
-        for optimizer, fits in seconds.items()
+COMPILE = """\
+## Compile time
+
+Seconds of a whole one-epoch `fit`; medians. The imports of Numba and of SciPy's BLAS come before
+the clock starts, and from the cache Numba is never imported; the last two rows show what each takes.
+"""
+
+
+def compile_table(seconds, imports):
+    """From {optimizer: {"first": s, "other": s, "cached": s}} and {module: s}."""
+    fits = [
+        ("64-64-10, empty cache", "first", "1.2"),
+        ("then 20-48-5, same process", "other", "0.1"),
+        ("64-64-10, new process, from the cache", "cached", "0.1"),
     ]
-    rows.append(["target", "1.2", "0.1", "0.1"])
-    heading = "## Compile time\n\nSeconds of a one-epoch `fit`, with Numba imported before; medians.\n\n"
-    head = ["optimiser", "64-64-10, empty cache", "then 20-48-5", "64-64-10, new process, from the cache"]
-    return heading + table(head, rows)
+    rows = [[name, *(f"{s[key]:.3f}" for s in seconds.values()), target] for name, key, target in fits]
+    for module, took in imports.items():
+        rows.append([f"apart: import {module}", *[f"{took:.3f}"] * len(seconds), "-"])
+    return f"{COMPILE}\n" + table(["", *(TITLES[optimizer] for optimizer in seconds), "target"], rows)
 
 
 def import_table(answer):
@@ -111,7 +129,7 @@ def import_table(answer):
 def memory_table(peaks):
     heading = "## Peak memory\n\nMiB of a process that trains on one thread, imports and data included.\n\n"
     row = [f"{NETWORKS[MEMORY].label}, Adam", *(f"{mib:,.0f}" for mib in peaks.values())]
-    return heading + table(["network / batch", *shown(peaks)], [row])
+    return heading + table(["network/batch", *shown(peaks)], [row])
 
 
 def shown(libraries):

@@ -1,7 +1,7 @@
-"""The bench: chainrule beside hand-written NumPy, scikit-learn, PyTorch and JAX.
+"""The bench: chainrule beside NumPy by hand, scikit-learn, PyTorch and JAX.
 
 python bench/run.py --quick                 a minute or two: two small networks, one round
-python bench/run.py                         everything; let nothing else run meanwhile
+python bench/run.py                         about twelve minutes; let nothing else run meanwhile
 python bench/run.py --verify                no timing: do all libraries compute the same?
 python bench/run.py --networks 64-64-10 --libraries numpy,chainrule --optimizers adam
 """
@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 from pathlib import Path
 
 import measure
@@ -32,9 +33,8 @@ def main():
             libraries.append(library)
 
     if options.verify:
-        from verify import (
-            verify,
-        )  # only this needs NumPy here; a small parent keeps the children's peaks honest
+        # Only this needs NumPy here; a small parent keeps the children's peaks honest.
+        from verify import verify
 
         if "numpy" not in libraries:
             libraries.insert(0, "numpy")
@@ -55,7 +55,7 @@ def main():
 
 def run(options, libraries, progress):
     """All that was measured, as one dict that JSON can hold."""
-    seconds, calls = (0.05, 3) if options.quick else (0.25, 5)
+    seconds, calls = (0.05, 3) if options.quick else (0.15, 5)
     readings, versions, failures = measure.time_per_step(
         libraries, options.networks, options.optimizers, options.rounds, seconds, calls, progress
     )
@@ -75,6 +75,7 @@ def run(options, libraries, progress):
         try:
             result["import"] = measure.import_time(3 if options.quick else 9, progress)
             result["compile_seconds"] = measure.compile_time(options.optimizers, options.rounds, progress)
+            result["compile_imports"] = measure.compile_imports(3 if options.quick else 9, progress)
         except WorkerError as error:
             result["failures"].append(f"chainrule's import or compile time: {error}")
             progress.note(result["failures"][-1])
@@ -84,13 +85,16 @@ def run(options, libraries, progress):
 
 def markdown(result):
     libraries = result["libraries"]
-    names = {library: LIBRARIES[library][0].removesuffix(" by hand") for library in libraries}
-    versions = ", ".join(f"{names[library]} {version}" for library, version in result["versions"].items())
-    rounds = result["settings"]["rounds"]
-    parts = ["# Bench\n", f"{result['machine']}; {versions}; rounds: {rounds}.\n"]
+    versions = ", ".join(
+        f"{LIBRARIES[library][0]} {version}"
+        for library, version in result["versions"].items()
+        if library != "numpy_tuned"  # the same NumPy
+    )
+    about = f"{result['machine']}; {versions}; rounds: {result['settings']['rounds']}."
+    parts = ["# Bench\n", textwrap.fill(about, report.WIDTH) + "\n"]
     parts += report.step_tables(result["readings"], libraries, result["optimizers"])
-    if "compile_seconds" in result:
-        parts.append(report.compile_table(result["compile_seconds"]))
+    if "compile_imports" in result:
+        parts.append(report.compile_table(result["compile_seconds"], result["compile_imports"]))
     if "import" in result:
         parts.append(report.import_table(result["import"]))
     if result["peak_memory_mib"]:

@@ -14,7 +14,7 @@ WEIGHT_TOLERANCE = 1e-2
 
 
 def verify(libraries, networks, optimizers, progress):
-    """Compare every library with hand-written NumPy. Returns lines to print and whether all agree."""
+    """Compare every library with plain NumPy by hand. Returns lines to print and whether all agree."""
     lines, all_agree = [], True
     for name in networks:
         runs = {}

@@ -171,8 +171,9 @@ class Machine:
             for i in range(m):
                 total = alpha * 0
                 for h in range(k):
-                    total += a[h + i * lda if turned[0] else i + h * lda] * (
-                        b[j + h * ldb if turned[1] else h + j * ldb]
+                    total += (
+                        a[h + i * lda if turned[0] else i + h * lda]
+                        * (b[j + h * ldb if turned[1] else h + j * ldb])
                     )
                 c[i + j * ldc] = alpha * total + (beta * c[i + j * ldc] if beta else 0)
 

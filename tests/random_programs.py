@@ -215,14 +215,29 @@ class Maker:
         random = self.random
         same = [v for v in self.variables if v.shape == w.shape]
         other = random.choice(same)
-        ways = [lambda: w + 0.5 * other, lambda: w - other, lambda: other, lambda: cr.tanh(other) * 0.5, lambda: w]
+        ways = [
+            lambda: w + 0.5 * other,
+            lambda: w - other,
+            lambda: other,
+            lambda: cr.tanh(other) * 0.5,
+            lambda: w,
+        ]
         ways.append(lambda: cr.expand(constant(0.5, self.dtype), w.shape))
         if w.ndim:
-            ways += [lambda: w[::-1], lambda: cr.softmax(w, 0), lambda: w - 0.1 * cr.sum(w, -1, keepdims=True)]
+            ways += [
+                lambda: w[::-1],
+                lambda: cr.softmax(w, 0),
+                lambda: w - 0.1 * cr.sum(w, -1, keepdims=True),
+            ]
             ways.append(lambda: cr.concatenate([w[1:], w[:1]]))
         if w.ndim == 2:
             if w.shape[0] == w.shape[1]:
-                ways += [lambda: w.T, lambda: cr.tanh(w @ w), lambda: 0.1 * (w.T @ other), lambda: w - 0.1 * (w @ w)]
+                ways += [
+                    lambda: w.T,
+                    lambda: cr.tanh(w @ w),
+                    lambda: 0.1 * (w.T @ other),
+                    lambda: w - 0.1 * (w @ w),
+                ]
             columns = [x for x in self.floats if x.ndim == 2 and x.shape[1] == w.shape[0]]
             rows = [x for x in self.floats if x.ndim == 2 and x.shape[1] == w.shape[1]]
             pairs = [(a, b) for a in columns for b in rows if a.shape[0] == b.shape[0]]

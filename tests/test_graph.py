@@ -237,7 +237,7 @@ def test_a_tensor_shows_what_it_is():
 def counting(calls):
     """An op that says when it runs."""
 
-    def run(node, x):
+    def run(node, sizes, x):
         calls.append(node)
         return x + 1
 

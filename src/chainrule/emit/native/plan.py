@@ -20,7 +20,10 @@ from ..simplify import simplify
 from .access import ZERO, Index, Place, Reads, counter, is_squeeze
 
 CHEAP = 3  # additions' worth of work that is rather done twice than kept
+SHORT = 32  # columns up to which a costly map gets a loop of its own over all elements
 LONGEST = 48  # virtual nodes that one element may be computed from, before one of them is kept
+COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+EXACT = {"maximum", "minimum", "where", "relu", "abs", "negative", "stop_gradient"}  # maps that do not round
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Step:
     space: Shape = ()
     split: int | None = None  # how many of the loops are rows; None: any number will do
     product: Product | None = None
+    closed: bool = False  # whether nothing may join it
 
 
 @dataclass
@@ -132,6 +136,7 @@ class _Planner:
                 self.plan.items.setdefault(node.inputs[0], []).append(node)
         self.products: dict[Tensor, Product] = {}
         self.absorbed: set[Tensor] = set()
+        self.alone: set[Tensor] = set()
         self.readers: dict[Tensor, list[Tensor]] = {}  # the anchors that read something in memory
         self._find_products()
         self._choose_anchors()
@@ -219,12 +224,17 @@ class _Planner:
                 anchors.add(node)
             if kind is Kind.RANDOM or (kind is Kind.MAP and node.op.cost > CHEAP):
                 anchors.add(node)
+                if _is_short(node):  # a loop over few columns is no vector code
+                    anchors.add(base_of(node.inputs[0]))
+                    self.alone.add(node)
             if kind is Kind.CONTROL:
                 anchors.update(base_of(x) for x in node.inputs)
             if node.op.name == "reshape" and not is_squeeze(node.inputs[0].shape, node.shape):
                 anchors.add(base_of(node))
             if node.op.name == "take":
                 anchors.add(base_of(node.inputs[0]))
+            if node.op.name in COMPARISONS and all(x.op is not CONSTANT for x in node.inputs):
+                anchors.update(x for x in _rounded(node.inputs) if len(self.users[x]) > 1)
         weight: dict[Tensor, int] = {}
         for node in self.order:  # no expression grows without bound
             weight[node] = 1 + sum(weight[x] for x in node.inputs if x not in anchors and not x.is_leaf)
@@ -336,6 +346,8 @@ class _Planner:
         elif x.op.kind is Kind.SCATTER:
             layout = plan.layouts[x]
             self._append(Step("scatter", [x], layout.space, layout.split))
+        elif x in self.alone:
+            self._append(Step("nest", [x], plan.layouts[x].space, closed=True))
         else:
             earliest = self._earliest(x)
             for i in range(earliest, len(plan.steps)):
@@ -363,7 +375,7 @@ class _Planner:
 
     def _joins(self, x: Tensor, i: int) -> bool:
         plan, step, layout = self.plan, self.plan.steps[i], self.plan.layouts[x]
-        if step.kind != "nest" or bool(layout.space) != bool(step.space):
+        if step.kind != "nest" or step.closed or bool(layout.space) != bool(step.space):
             return False
         fitted = _fit(step, layout)
         if fitted is None:
@@ -401,9 +413,36 @@ class _Planner:
         plan.step_of[x] = i
 
 
+def _rounded(nodes: Sequence[Tensor]) -> list[Tensor]:
+    """The real numbers that some are chosen from, where they were rounded last.
+
+    Compiled twice, one expression may be rounded in two ways; so a maximum would differ from its operand.
+    """
+    found: list[Tensor] = []
+    seen: set[Tensor] = set()
+    stack = [x for x in nodes if x.dtype.kind == "f"]
+    while stack:
+        x = stack.pop()
+        if x in seen or x.dtype.kind != "f":
+            continue
+        seen.add(x)
+        if x.op.kind is Kind.MAP and x.op.name not in EXACT:
+            found.append(x)
+        elif x.op.kind in (Kind.MAP, Kind.MOVE):
+            stack.extend(x.inputs)
+    return found
+
+
 def _source(node: Tensor) -> Tensor:
     """The control op whose result an item is; any other node itself."""
     return node.inputs[0] if node.op.kind is Kind.ITEM else node
+
+
+def _is_short(node: Tensor) -> bool:
+    """Whether a costly map of one operand runs over rows of few columns."""
+    wide = [d for d in node.shape if d != 1]
+    few = len(wide) > 1 and isinstance(wide[-1], int) and wide[-1] <= SHORT
+    return few and len(node.inputs) == 1 and node.op.cost > CHEAP and node.op.name != "sqrt"
 
 
 def _numbers_kept(roots: Sequence[Tensor]) -> list[Tensor]:
