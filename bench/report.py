@@ -94,8 +94,8 @@ def ratios_of_chainrule(best, optimizer, networks, libraries):
 COMPILE = """\
 ## Compile time
 
-Seconds of a whole one-epoch `fit`; medians. The imports of Numba and of SciPy's BLAS come before
-the clock starts, and from the cache Numba is never imported; the last two rows show what each takes.
+Seconds of a whole one-epoch `fit`; medians. Numba and SciPy's BLAS are imported before the clock
+starts (from the cache Numba is not imported at all); the last two rows show what each import takes.
 """
 
 

@@ -1,7 +1,7 @@
 """The bench: chainrule beside NumPy by hand, scikit-learn, PyTorch and JAX.
 
 python bench/run.py --quick                 a minute or two: two small networks, one round
-python bench/run.py                         about twelve minutes; let nothing else run meanwhile
+python bench/run.py                         about thirteen minutes; let nothing else run meanwhile
 python bench/run.py --verify                no timing: do all libraries compute the same?
 python bench/run.py --networks 64-64-10 --libraries numpy,chainrule --optimizers adam
 """

@@ -30,12 +30,12 @@ class Buffers:
         self.starts, self.arrays = [], []
 
     def aligned(self, elements, dtype):
-        """A buffer of exactly that many elements."""
+        """A buffer of which so many elements may be used."""
         array = np.full(max(elements, 1), np.nan if np.dtype(dtype).kind == "f" else 1, dtype)
         at = bisect.bisect(self.starts, array.ctypes.data)
         self.starts.insert(at, array.ctypes.data)
         self.arrays.insert(at, array[:elements])
-        return array[:elements]
+        return array
 
     def at(self, address, dtype):
         """The elements from an address to the end of its buffer; None if it is in none."""

@@ -1,6 +1,17 @@
-"""What all tests share: hypothesis draws the same examples in every run, and few of them."""
+"""What all tests share: hypothesis draws the same examples in every run, and few; one cache of kernels."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("chainrule", derandomize=True, deadline=None, max_examples=40, database=None)
 settings.load_profile("chainrule")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_cache(tmp_path_factory):
+    """A folder for compiled kernels, for this run alone: each is compiled once."""
+    folder = tmp_path_factory.mktemp("kernels")
+    folder.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAINRULE_CACHE", str(folder))
+        yield folder

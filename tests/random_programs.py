@@ -174,6 +174,19 @@ class Maker:
             y = y.T
         return (x @ y) * 0.5
 
+    def scanned(self):
+        other = self.node()
+        x = self.random.choice([y for y in self.floats if y.ndim and all(d in (N, T) or isinstance(d, int) for d in y.shape)])
+        starts = [y for y in self.floats if y.shape == x.shape[1:]]
+        start = self.random.choice([*starts, cr.expand(constant(0.25, self.dtype), x.shape[1:])])
+
+        def body(carry, row):
+            new = cr.tanh(0.5 * carry + row * (cr.mean(other) if other.ndim else other))
+            return new, carry * row
+
+        last, rows = cr.scan(body, start, x, reverse=self.random.random() < 0.4)
+        return self.random.choice([last, rows])
+
     def compared(self):
         x = self.node()
         found = self.random.choice([x > 0.111, x <= -0.222, x != 0.5])
@@ -192,7 +205,7 @@ class Maker:
     def grow(self, count):
         ways = [self.map_one] * 4 + [self.map_two] * 6 + [self.reduction] * 3 + [self.normalised] * 2
         ways += [self.transposed] * 2 + [self.reshaped] * 3 + [self.sliced] * 3 + [self.joined] * 2
-        ways += [self.indexed] * 3 + [self.product] * 4 + [self.compared, self.counted]
+        ways += [self.indexed] * 3 + [self.product] * 4 + [self.compared, self.counted, self.scanned, self.scanned]
         grown = 0
         for _ in range(4 * count):
             try:
@@ -252,7 +265,8 @@ class Maker:
     def learned(self, updates):
         """A loss, and its gradient's step for all variables."""
         random = self.random
-        loss = cr.mean(cr.tanh(self.node())) + 0.1 * cr.mean(self.node())
+        filled = [x for x in self.floats if 0 not in x.shape]
+        loss = cr.mean(cr.tanh(filled[-1])) + 0.1 * cr.mean(random.choice(filled))
         for w in self.variables:
             loss = loss + 0.01 * cr.sum(w * w)
         rate = random.choice([0.1, *(x for x in self.floats if x.shape == ())])

@@ -4,7 +4,7 @@ import numpy as np
 
 
 class NumpyTrainer:
-    """Trains by what a subclass has: `step(index)`, one step on these rows, returns the sum of their losses."""
+    """Trains by a subclass's `step(index)`: one step on these rows, which returns the sum of their losses."""
 
     version = np.__version__
 

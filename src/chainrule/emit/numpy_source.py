@@ -212,7 +212,7 @@ class SourceWriter:
             arrays = [x.dtype for x in node.inputs if x not in plain]
             found = np.result_type(*arrays, *(NUMBERS[x.dtype.kind] for x in plain))
             same = found == np.result_type(*(x.dtype for x in node.inputs))
-            if node.op.kind in (Kind.REDUCE, Kind.SCATTER) or node.op.name == "slice":
+            if node.op.kind in (Kind.REDUCE, Kind.SCATTER) or node.op.name in ("slice", "place"):
                 return [self._typed(x, always=True) for x in node.inputs]
             if not same and (node.op.kind is Kind.MAP or node.inputs[0].op is not CONSTANT):
                 return [self._typed(x, always=True) for x in node.inputs]

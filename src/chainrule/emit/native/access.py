@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ...graph.op import Kind
 from ...graph.tensor import CONSTANT, SIZE, Tensor
-from ...ops.move import place_spans
+from ...ops.slices import place_spans
 from ...shapes import Dim, Shape
 
 V = TypeVar("V")
