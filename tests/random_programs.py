@@ -308,3 +308,45 @@ def _value(maker, leaf, sizes):
     high = maker.index_axes[leaf]
     values = [maker.random.randrange(-high, high) for _ in range(math.prod(shape))]
     return np.array(values, leaf.dtype).reshape(shape)
+
+
+def classifier(sizes, rule="sgd", dtype="float32", seed=0):
+    """A training step of a network with ReLU and cross-entropy; its program and parameters."""
+    draw = np.random.default_rng(seed)
+    x, t = cr.placeholder((N, sizes[0]), dtype, "x"), cr.placeholder((N,), "int64", "t")
+    lr = cr.placeholder((), dtype, "lr")
+    parameters, h = [], x
+    for i, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        W = cr.tensor((draw.normal(size=(inputs, units)) * (2 / (inputs + units)) ** 0.5).astype(dtype), name=f"W{i}")
+        b = cr.tensor(np.zeros(units, dtype), name=f"b{i}")
+        parameters += [W, b]
+        h = h @ W + b
+        h.name = f"z{i}"
+        if i < len(sizes) - 1:
+            h = cr.relu(h)
+            h.name = f"a{i}"
+    log_p = cr.log_softmax(h)
+    log_p.name = "log_p"
+    loss = -cr.mean(cr.pick(log_p, t))
+    updates = _rule(rule, parameters, cr.gradient(loss, parameters), lr, dtype)
+    return cr.Program([x, t, lr], {"loss": loss}, updates), parameters
+
+
+def _rule(rule, parameters, slopes, lr, dtype):
+    updates = {}
+    if rule == "adam":
+        k = cr.tensor(np.array(0, dtype), name="k")
+        updates[k] = k + 1
+        rate = lr * cr.sqrt(1 - 0.999 ** updates[k]) / (1 - 0.9 ** updates[k])
+    for p, g in zip(parameters, slopes, strict=True):
+        m, v = (cr.tensor(np.zeros(p.shape, dtype), name=f"{letter}_{p.name}") for letter in "mv")
+        if rule == "sgd":
+            updates[p] = p - lr * g
+            continue
+        updates[m] = 0.9 * m + g if rule == "momentum" else 0.9 * m + 0.1 * g
+        if rule == "momentum":
+            updates[p] = p - lr * updates[m]
+        else:
+            updates[v] = 0.999 * v + 0.001 * (g * g)
+            updates[p] = p - rate * updates[m] / (cr.sqrt(updates[v]) + 1e-8)
+    return updates

@@ -82,6 +82,7 @@ FLOAT_RULES = {
     "x * (1 / s)": (lambda x, y, s: x * (1 / s), ["divide"]),
     "x * (-1 / s)": (lambda x, y, s: x * (-1 / s), ["divide", "negative"]),
     "x * s - y * s": (lambda x, y, s: x * s - y * s, ["subtract", "multiply"]),
+    "s * x - y * s": (lambda x, y, s: s * x - y * s, ["subtract", "multiply"]),
     "x / s - y / s": (lambda x, y, s: x / s - y / s, ["subtract", "divide"]),
     "astype of its own type": (lambda x, y, s: x.astype(x.dtype), []),
     "stop_gradient": (lambda x, y, s: cr.stop_gradient(x), []),
@@ -316,14 +317,19 @@ def test_no_work_for_gradients_that_nobody_asked_for(asked, products):
 
 
 def test_the_gradient_of_cross_entropy_is_the_textbooks():
-    z, t = leaf((5, 4), name="z"), cr.tensor(np.array([0, 1, 2, 3, 0]))
-    loss = -cr.mean(cr.pick(cr.log_softmax(z), t))
-    (root,) = cr.gradient(loss, [z])
+    z, t = cr.placeholder((N, 4), "float64", "z"), cr.placeholder((N,), "int64", "t")
+    (root,) = cr.gradient(-cr.mean(cr.pick(cr.log_softmax(z), t)), [z])
     (printed,) = simplify([root])
     assert sorted(ops_of(printed)) == ["divide", "exp", "log_softmax", "one_hot", "subtract"]
     (compiled,) = simplify([root], lower=True)
     assert ops_of(compiled).count("exp") == 1
-    check_same(root)
+
+
+def test_the_gradient_of_cross_entropy_over_a_known_number_of_rows():
+    z, t = leaf((5, 4), name="z"), cr.tensor(np.array([0, 1, 2, 3, 0]))
+    (root,) = cr.gradient(-cr.mean(cr.pick(cr.log_softmax(z), t)), [z])
+    printed, _ = check_same(root)
+    assert sorted(ops_of(printed)) == ["exp", "log_softmax", "multiply", "one_hot", "subtract"]
 
 
 # the compiled engine's form -------------------------------------------------------------------
@@ -363,7 +369,6 @@ def test_random_programs_keep_their_values(block, lower):
             assert (node.shape, node.dtype) == (old.shape, old.dtype), seed
             assert (after.shape, after.dtype) == (before.shape, before.dtype), seed
             assert np.allclose(after, before, rtol=1e-9, atol=1e-10), seed
-        assert lower or len(ops_of(*new)) <= len(ops_of(*roots)), seed
 
 
 def test_the_checker_of_rules_sees_a_wrong_one(monkeypatch):

@@ -186,10 +186,11 @@ def _subtract(s: Simplifier, node: Tensor) -> Tensor | None:
     if _is_negated(y, node):
         other = y.inputs[0]
         return s.make("subtract", other, x.inputs[0]) if _is_negated(x, node) else s.make("add", x, other)
-    if x.op.name == y.op.name and x.op.name in ("multiply", "divide"):
-        (a, c), (b, d) = x.inputs, y.inputs
-        if s.same(c, d) and node.dtype.kind == "f" and node.dtype in (a.dtype, b.dtype):
-            return _same(s.make(x.op.name, s.make("subtract", a, b), c), node)
+    if x.op.name == y.op.name and x.op.name in ("multiply", "divide") and node.dtype.kind == "f":
+        orders = (1, -1) if x.op.name == "multiply" else (1,)
+        for (a, c), (b, d) in ((x.inputs[::i], y.inputs[::j]) for i in orders for j in orders):
+            if s.same(c, d) and node.dtype in (a.dtype, b.dtype):
+                return _same(s.make(x.op.name, s.make("subtract", a, b), c), node)
     return None
 
 

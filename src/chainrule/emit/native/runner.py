@@ -23,6 +23,10 @@ SHARED = (6e6, 1.2e8)
 """Operations of a step from which, and up to which, its rows are shared out among lanes."""
 
 
+SMALL = 4e5
+"""Operations of a step below which BLAS does not think of threads, so that nobody need tell it."""
+
+
 class NativeRunner:
     """Runs compiled loops; see `chainrule.emit.engine.Runner`."""
 
@@ -115,4 +119,5 @@ class NativeRunner:
                 self._asked = True
             if self._cut is not None:
                 return shared_stage(*self._cut, self._variables, sizes)
-        return plain_stage(self.code, self._variables, sizes, effort > SHARED[1])
+        many = None if effort < SMALL else effort > SHARED[1]
+        return plain_stage(self.code, self._variables, sizes, many)

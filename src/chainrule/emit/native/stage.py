@@ -36,12 +36,17 @@ class Stage:
     last : Instance
         Where the outputs are.
     phases : list
-    many : bool
-        Whether BLAS may use several threads for each product.
+    many : bool or None
+        Whether BLAS may use several threads for each product; None: it has no reason to.
     """
 
     def __init__(
-        self, lanes: Sequence[Instance], starts: Sequence[int], last: Instance, phases: Phases, many: bool
+        self,
+        lanes: Sequence[Instance],
+        starts: Sequence[int],
+        last: Instance,
+        phases: Phases,
+        many: bool | None,
     ) -> None:
         self.lanes, self.starts, self.last, self.phases, self.many = list(lanes), starts, last, phases, many
         self.instances = list(dict.fromkeys([*self.lanes, last]))
@@ -137,7 +142,9 @@ class Stage:
         return losses
 
 
-def plain_stage(code: Code, variables: Mapping[Tensor, Array], sizes: dict[str, int], many: bool) -> Stage:
+def plain_stage(
+    code: Code, variables: Mapping[Tensor, Array], sizes: dict[str, int], many: bool | None
+) -> Stage:
     """One lane that does everything."""
     instance = Instance(code, _places(code, variables), sizes)
     return Stage(

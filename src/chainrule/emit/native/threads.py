@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -86,7 +86,11 @@ class _Helper(threading.Thread):
 _helpers: list[_Helper] = []
 
 
-def run_lanes(block: Array, lanes: int, many: bool) -> None:
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.clear)  # threads do not live on in a forked process
+
+
+def run_lanes(block: Array, lanes: int, many: bool | None) -> None:
     """Drive a stage's block: its lanes on as many threads as there may be.
 
     Parameters
@@ -94,8 +98,8 @@ def run_lanes(block: Array, lanes: int, many: bool) -> None:
     block : ndarray of int64
         As `runtime.drive` describes it, all but the threads' own entries.
     lanes : int
-    many : bool
-        Whether BLAS may use several threads.
+    many : bool or None
+        Whether BLAS may use several threads; None where its products are too small for it to try.
     """
     function = _driver()
     threads = min(thread_count(), lanes)
@@ -106,7 +110,7 @@ def run_lanes(block: Array, lanes: int, many: bool) -> None:
         own[[1, 2]] = lanes * i // threads, lanes * (i + 1) // threads
         own[[13, 15, 16, 17]] = words[i].ctypes.data, barrier.ctypes.data, threads, _yield_address()
         blocks.append(own)
-    with blas_threads(thread_count() if many else 1):
+    with nullcontext() if many is None else blas_threads(thread_count() if many else 1):
         while len(_helpers) < threads - 1:
             _helpers.append(_Helper())
         events = []
