@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,11 +80,28 @@ class Maker:
     def map_one(self):
         x = self.node()
         return self.random.choice(
-            [cr.tanh, cr.logistic, cr.relu, cr.sin, cr.softplus, cr.abs, cr.stop_gradient,
-             lambda x: -x, lambda x: cr.exp(cr.tanh(x)), lambda x: cr.log1p(x * x), lambda x: cr.sqrt(x * x + 1),
-             lambda x: x * 0.5 + 1, lambda x: 1 - x, lambda x: cr.leaky_relu(x, 0.1), lambda x: x**2 / (1 + x**2),
-             cr.gelu, cr.silu, cr.elu, cr.cos]
-        )(x)  # fmt: skip
+            [
+                cr.tanh,
+                cr.logistic,
+                cr.relu,
+                cr.sin,
+                cr.softplus,
+                cr.abs,
+                cr.stop_gradient,
+                lambda x: -x,
+                lambda x: cr.exp(cr.tanh(x)),
+                lambda x: cr.log1p(x * x),
+                lambda x: cr.sqrt(x * x + 1),
+                lambda x: x * 0.5 + 1,
+                lambda x: 1 - x,
+                lambda x: cr.leaky_relu(x, 0.1),
+                lambda x: x**2 / (1 + x**2),
+                cr.gelu,
+                cr.silu,
+                cr.elu,
+                cr.cos,
+            ]
+        )(x)
 
     def map_two(self):
         x, y = self.node(), self.node()
@@ -135,10 +153,19 @@ class Maker:
                 key.append(None)
             if isinstance(d, int):
                 i, j = sorted(self.random.choices(range(d + 1), k=2))
-                key.append(self.random.choice(
-                    [slice(None), slice(i, j), slice(None, None, -1), slice(None, None, 2), slice(None, None, -2),
-                     slice(-1, None), self.random.randrange(-d, d) if d else slice(None)]
-                ))  # fmt: skip
+                key.append(
+                    self.random.choice(
+                        [
+                            slice(None),
+                            slice(i, j),
+                            slice(None, None, -1),
+                            slice(None, None, 2),
+                            slice(None, None, -2),
+                            slice(-1, None),
+                            self.random.randrange(-d, d) if d else slice(None),
+                        ]
+                    )
+                )
             else:
                 key.append(self.random.choice([slice(None), slice(None), slice(None, None, -1)]))
         return x[tuple(key)]
@@ -147,9 +174,11 @@ class Maker:
         x = self.node()
         axis = self.axis(x) % x.ndim
         fits = [
-            y for y in self.floats
-            if y.ndim == x.ndim and all(a == axis or d == e for a, (d, e) in enumerate(zip(y.shape, x.shape, strict=True)))
-        ]  # fmt: skip
+            y
+            for y in self.floats
+            if y.ndim == x.ndim
+            and all(a == axis or d == e for a, (d, e) in enumerate(zip(y.shape, x.shape, strict=True)))
+        ]
         return cr.concatenate([x, *self.random.choices(fits, k=self.random.randint(1, 2))], axis)
 
     def indexed(self):
@@ -176,7 +205,9 @@ class Maker:
 
     def scanned(self):
         other = self.node()
-        x = self.random.choice([y for y in self.floats if y.ndim and all(d in (N, T) or isinstance(d, int) for d in y.shape)])
+        x = self.random.choice(
+            [y for y in self.floats if y.ndim and all(d in (N, T) or isinstance(d, int) for d in y.shape)]
+        )
         starts = [y for y in self.floats if y.shape == x.shape[1:]]
         start = self.random.choice([*starts, cr.expand(constant(0.25, self.dtype), x.shape[1:])])
 
@@ -205,7 +236,11 @@ class Maker:
     def grow(self, count):
         ways = [self.map_one] * 4 + [self.map_two] * 6 + [self.reduction] * 3 + [self.normalised] * 2
         ways += [self.transposed] * 2 + [self.reshaped] * 3 + [self.sliced] * 3 + [self.joined] * 2
-        ways += [self.indexed] * 3 + [self.product] * 4 + [self.compared, self.counted, self.scanned, self.scanned]
+        ways += (
+            [self.indexed] * 3
+            + [self.product] * 4
+            + [self.compared, self.counted, self.scanned, self.scanned]
+        )
         grown = 0
         for _ in range(4 * count):
             try:
@@ -316,8 +351,10 @@ def classifier(sizes, rule="sgd", dtype="float32", seed=0):
     x, t = cr.placeholder((N, sizes[0]), dtype, "x"), cr.placeholder((N,), "int64", "t")
     lr = cr.placeholder((), dtype, "lr")
     parameters, h = [], x
-    for i, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
-        W = cr.tensor((draw.normal(size=(inputs, units)) * (2 / (inputs + units)) ** 0.5).astype(dtype), name=f"W{i}")
+    for i, (inputs, units) in enumerate(pairwise(sizes), 1):
+        W = cr.tensor(
+            (draw.normal(size=(inputs, units)) * (2 / (inputs + units)) ** 0.5).astype(dtype), name=f"W{i}"
+        )
         b = cr.tensor(np.zeros(units, dtype), name=f"b{i}")
         parameters += [W, b]
         h = h @ W + b

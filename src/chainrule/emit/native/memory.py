@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ...graph.op import Kind
 from ...graph.tensor import LEAF, Tensor
-from ...shapes import Dim, Shape, evaluate, product
+from ...shapes import Dim, Shape, evaluate, evaluate_shape, product
 from .nest import Memory, NestWriter
 from .plan import Plan, Step
 
@@ -18,14 +19,20 @@ ALIGNMENT = 64
 
 @dataclass(eq=False)
 class Buffer:
-    """A piece of memory of a number of elements of a type."""
+    """A piece of memory of a number of elements of a type, and the shapes that nodes have there."""
 
     elements: Dim
     dtype: np.dtype[Any]
+    shapes: list[Shape] = field(default_factory=list)
 
     def allocate(self, sizes: dict[str, int]) -> np.ndarray[Any, Any]:
-        """A flat array at an aligned address, zero at first."""
-        return aligned(evaluate(self.elements, sizes), self.dtype)
+        """A flat array at an aligned address, zero at first.
+
+        An index that is refused counts as 0, so there is room behind it even where an axis is empty.
+        """
+        count = evaluate(self.elements, sizes)
+        rooms = [math.prod(max(d, 1) for d in evaluate_shape(s, sizes)) for s in self.shapes]
+        return aligned(count or max(rooms, default=1), self.dtype)[:count]
 
 
 def aligned(elements: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -33,7 +40,7 @@ def aligned(elements: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     count = max(elements, 1) * dtype.itemsize
     raw = np.zeros(count + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + count].view(dtype)
+    return raw[start : start + count].view(dtype)[:elements]
 
 
 @dataclass
@@ -58,7 +65,7 @@ class MemoryPlan:
 
     def new(self, shape: Shape, dtype: np.dtype[Any]) -> Buffer:
         """A further buffer."""
-        self.buffers.append(Buffer(product(shape), dtype))
+        self.buffers.append(Buffer(product(shape), dtype, [shape]))
         return self.buffers[-1]
 
 
@@ -132,5 +139,6 @@ def _buffer_for(
                 del dying[old]
                 return buffer
     if free.get(key):
+        free[key][-1].shapes.append(node.shape)
         return free[key].pop()
     return memory.new(node.shape, node.dtype)

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...errors import DTypeError
+from ...errors import DTypeError, ShapeError
 from ...graph.op import OPS, Kind
 from ...graph.program import Program
 from ...graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
@@ -461,12 +461,16 @@ def _numbers_kept(roots: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _require_supported(node: Tensor) -> None:
-    """Raise DTypeError for numbers that machine code is not written for."""
+    """Raise for numbers that machine code is not written for, and for indices that nothing is at."""
     if node.dtype.kind not in "biuf" or (node.dtype.kind == "f" and node.dtype.itemsize not in (4, 8)):
         raise DTypeError(
             f"{node.name or node.op.name}: the compiled engine has no {node.dtype}. Use float32 or float64, "
             "or engine='numpy'."
         )
+    if node.op.name in ("take", "pick", "scatter_add"):
+        x, t = node.inputs if node.op.name != "scatter_add" else (node, node.inputs[0])
+        if x.shape[-1 if node.op.name == "pick" else 0] == 0 and 0 not in t.shape:
+            raise ShapeError(f"{node.op.name}: the axis has no elements, and there are indices of shape {t.shape}")
 
 
 def _copy(node: Tensor) -> Tensor:

@@ -89,6 +89,7 @@ def _control_word(name: str) -> Any:
 
 
 store_control, load_control = _control_word("stmxcsr"), _control_word("ldmxcsr")
+SPINS = 4000
 FLUSH_TO_ZERO = 0x8040  # denormal results and operands count as zero
 
 
@@ -248,17 +249,6 @@ def inside(i, n, flag):
     return j
 
 
-@inlined
-def meet(barrier, expected, give_way):
-    """Wait until all threads have come here: spin a while, then let other work have the processor."""
-    atomic_add(barrier, 1)
-    turns = 0
-    while atomic_add(barrier, 0) < expected:
-        turns += 1
-        if turns > 4000 and give_way != 0:
-            call_plain(give_way)
-
-
 # fixed kernels ----------------------------------------------------------------------------------
 
 
@@ -333,9 +323,14 @@ def drive(block):
                 functions, blocks = i8p(table[entry + 1]), i8p(table[entry + 2])
                 for k in range(table[entry]):
                     call(functions[k], blocks[k])
-            if a[16] > 1:
+            if a[16] > 1:  # wait for the others: spin a while, then let other work have the processor
                 meetings += a[16]
-                meet(barrier, meetings, a[17])
+                atomic_add(barrier, 1)
+                turns = 0
+                while atomic_add(barrier, 0) < meetings:
+                    turns += 1
+                    if turns > SPINS and a[17] != 0:
+                        call_plain(a[17])
         if a[1] == 0 and a[11] != 0:
             losses[batch] = f8p(a[11])[0] if a[12] != 0 else f8(f4p(a[11])[0])
     load_control(a[13])
