@@ -315,8 +315,11 @@ class Maker:
         return loss
 
 
-def random_program(random, ops=12, dtype="float64", calls=2):
-    """A program of about so many ops with several outputs and updates, and inputs for some calls."""
+def random_program(random, ops=12, dtype="float64", calls=2, rows=(1, 2, 3, 5), times=(1, 2, 3)):
+    """A program of about so many ops with several outputs and updates, and inputs for some calls.
+
+    The sizes n and t are drawn from `rows` and `times`.
+    """
     maker = Maker(random, dtype)
     maker.leaves()
     maker.grow(ops)
@@ -331,7 +334,7 @@ def random_program(random, ops=12, dtype="float64", calls=2):
         outputs[f"out{i}"] = random.choice(pool)
     made = Made(cr.Program(maker.inputs, outputs, updates))
     for _ in range(calls):
-        sizes = {"n": random.choice([1, 2, 3, 5]), "t": random.choice([1, 2, 3])}
+        sizes = {"n": random.choice(rows), "t": random.choice(times)}
         made.calls.append([_value(maker, leaf, sizes) for leaf in maker.inputs])
     return made
 

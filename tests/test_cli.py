@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import polars
 import pytest
 
+from chainrule import __version__
 from chainrule.cli import main as entry
 from chainrule.cli.tables import BUILT_IN, guess_task, load_table
 from chainrule.errors import CacheError
@@ -220,11 +222,57 @@ def test_predict_writes_probabilities_json_and_files(run, iris, tmp_path):
         frame.select(polars.sum_horizontal(frame.columns[1:])).to_numpy(), 1, atol=1e-5
     )
     _, out, _ = run("predict", iris, "iris", "--json")
-    assert json.loads(out) == {"rows": 150, "species": frame["species"].to_list()}
+    assert json.loads(out) == {"rows": 150, "predictions": frame["species"].to_list()}
+    both = tmp_path / "p.json"
+    code, out, _ = run("predict", iris, "iris", "--json", "--output", both)
+    assert json.loads(out) == json.loads(both.read_text())
+    assert json.loads(out)["predictions"] == frame["species"].to_list()
     code, out, err = run("predict", iris, "iris", "--output", tmp_path / "p.csv")
     assert (code, out) == (0, "")
     assert "150 predictions written to" in err
     assert polars.read_csv(tmp_path / "p.csv")["species"].to_list() == frame["species"].to_list()
+
+
+def test_a_target_called_rows_hides_nothing(run, table, tmp_path):
+    path, frame = table
+    frame.select("width", rows="code").write_csv(path)
+    run("train", path, "--target", "rows", "--model", tmp_path / "m", *FAST)
+    _, out, _ = run("predict", tmp_path / "m", path, "--json")
+    result = json.loads(out)
+    assert result["rows"] == 60
+    assert len(result["predictions"]) == 60
+
+
+def test_a_header_of_numbers_is_told(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("1,1,2\n" + "3,4,5\n6,7,8\n" * 9)
+    code, _, err = run("train", path, "--target", "2", *FAST)
+    assert code == 0
+    assert "the first row was taken as column names, which are all numbers: '1', '1_duplicated_0', '2'" in err
+    path.write_text("a,1,2\n" + "3,4,5\n6,7,8\n" * 9)
+    assert "warning" not in run("train", path, "--target", "2", *FAST)[2]
+
+
+def test_words_for_missing_values_are_labels_beside_other_words(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,NA\n2,EU\n" * 9)
+    code, out, _ = run("train", path, "--target", "b", *FAST)
+    assert code == 0
+    assert "t.csv: 18 rows, 1 input, b in 2 classes" in out
+
+
+def test_truth_values_are_inputs(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "true,yes\nfalse,no\n" * 9)
+    assert run("train", path, "--target", "b", *FAST)[0] == 0
+    np.testing.assert_array_equal(load_table(str(path), "b").X[:2], [[1.0], [0.0]])
+
+
+def test_the_version_and_short_help(run):
+    assert run("--version") == (0, f"chainrule {__version__}\n", "")
+    assert run("-h") == run("--help")
+    assert run("train", "-h") == run("train", "--help")
+    assert "Usage: chainrule" in run("-h")[1]
 
 
 def test_evaluate_takes_labels_of_the_same_kind_only(run, table, tmp_path):
@@ -284,7 +332,13 @@ def test_help_fits_eighty_columns(run):
         ("train {table}", "--target is needed: which column of {table} to predict? It has"),
         ("train {table} --target prise", "column 'prise' is unknown; did you mean 'price'?"),
         ("train {table} --target price", "column 'kind' is not numeric ('"),
-        ("train {marks} --target b", "column 'a' is not numeric ('n/a'). Encode as numbers, or take out."),
+        ("train {marks} --target b", "column 'a' has 1 missing value, first in row 2 ('n/a'). Fill them"),
+        ("train {marks} --target a", "column 'a' has 1 missing value, first in row 2 ('n/a')."),
+        ("train {lower} --target b", "column 'a' has 1 missing value, first in row 1 ('nan')."),
+        ("train {words} --target width", "column 'kind' is not numeric ('"),
+        ("train {semicolons} --target b", "separated by semicolons: separate them by commas."),
+        ("train {decimals} --target b", "separated by semicolons: separate them by commas."),
+        ("train {tabs} --target b", "separated by tabs: separate them by commas."),
         ("train {days} --target b", "column 'a' is not numeric ('2024-01-01')."),
         ("train {two} --target c", "columns 'a', 'b' are not numeric ('x')."),
         ("train {table} --target kind --task clasification", "did you mean 'classification'"),
@@ -301,18 +355,20 @@ def test_help_fits_eighty_columns(run):
         ("train iris --seed -1", "seed must be an int"),
         ("train iris --test-size 1", "--test-size must lie between 0 and 1, got 1."),
         ("train iris --test-size 0.9999", "150 rows are too few to hold back 150 and train on the rest"),
-        ("train iris --model {missing}/m", "--model: there is no folder"),
-        ("train iris --model {folder}", "--model: {folder} is a folder"),
+        ("train iris --model {missing}/m", "cannot be written: there is no folder"),
+        ("train iris --model {folder}", "--model: {folder}: cannot be written: it is a folder"),
+        ("train iris --model /dev/null", "--model: /dev/null: cannot be written: it is a device"),
+        ("predict {model} iris --output /dev/null", "--output: /dev/null: cannot be written: it is a device"),
         ("train diabetes --optimizer sgd --learning-rate 1e9 --engine numpy", "the loss became NaN in epoch"),
         ("train {text}", "cannot be read as a table"),
         ("train {empty}", "cannot be read as a table"),
         ("train {header} --target a", "has 0 rows. A header line and rows below it are needed"),
-        ("train {gaps} --target b", "column 'a' has 1 missing or infinite values, first in row 2"),
+        ("train {gaps} --target b", "column 'a' has 1 missing value, first in row 2. Fill them"),
         ("train {nan} --target b", "column 'a' has 2 missing or infinite values, first in row 1"),
-        ("train {hollow} --target b", "column 'a' has 2 missing or infinite values, first in row 1"),
+        ("train {hollow} --target b", "column 'a' has 2 missing values, first in row 1"),
         ("train {alone} --target a", "has no column beside the target 'a'"),
         ("train {one} --target b", "the target has one class only, 1: nothing to learn"),
-        ("train {single} --target b", "1 rows are too few to hold back 1"),
+        ("train {single} --target b", "1 row is too few to hold back 1"),
         ("predict {missing} iris", "there is no such file"),
         ("predict {table} iris", "is not a model file, or is truncated"),
         ("predict {model} wine", "wine: has 13 inputs, the network needs 4"),
@@ -328,6 +384,8 @@ def test_a_mistake_gets_one_sentence(run, table, iris, tmp_path, arguments, mess
     contents = {
         "text": "\x00\x01\n\x00,\"", "empty": "", "header": "a,b\n", "gaps": "a,b\n1,2\n,3\n",
         "alone": "a\n1\n2\n", "nan": "a,b\nNaN,1\ninf,2\n3,4\n", "marks": "a,b\n1,2\nn/a,3\n",
+        "lower": "a,b\nnan,1\n2,3\n", "semicolons": "a;b\n1;2\n", "decimals": "a;b\n1,5;2\n2,5;2,1\n",
+        "tabs": "a\tb\n1\t2\n",
         "days": "a,b\n2024-01-01,3\n",
         "hollow": "a,b\n,1\n,2\n", "two": "a,b,c\nx,y,1\n", "one": "a,b\n" + "1,1\n2,1\n" * 9,
         "single": "a,b\n1,2\n",
@@ -422,14 +480,28 @@ def start(*arguments, **settings):
     )
 
 
-def test_ctrl_c_keeps_what_was_learned(tmp_path):
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal, for what is started from here; it would inherit that it is ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+def test_ctrl_c_keeps_what_was_learned(tmp_path, ctrl_c):
     model = tmp_path / "m.chainrule"
     process = start("train", "digits", "--model", model, "--engine", "numpy", "--epochs", "100000", "--json")
-    while "epoch " not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    limit = threading.Timer(60, process.kill)
+    limit.start()
+    try:
+        while "epoch " not in (line := process.stderr.readline()):
+            assert line or process.poll() is None
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        limit.cancel()
+        process.kill()
     assert process.returncode == 0
     assert "Stopped by Ctrl-C after" in err
     result = json.loads(out)

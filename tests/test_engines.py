@@ -117,36 +117,9 @@ def test_every_op_and_its_gradients_agree(name, dtype):
         assert_engines_agree(program, arrays, tolerance=TOLERANCE[dtype])
 
 
-WHOLE = {
-    "float_of_narrow": {
-        "cos",
-        "sin",
-        "elu",
-        "exp",
-        "gelu",
-        "log",
-        "log1p",
-        "log_softmax",
-        "logistic",
-        "logsumexp",
-        "silu",
-        "softmax",
-        "softplus",
-        "sqrt",
-        "tanh",
-        "leaky_relu",
-    }
-}
-TRUTHS_ARE_NO_NUMBERS = {"gelu", "log_softmax", "logsumexp", "softmax", "logistic", "silu", "softplus"}
-
-
 @pytest.mark.parametrize("dtype", ["int64", "int32", "int8", "uint8", "bool"])
 @pytest.mark.parametrize("name", TESTED)
 def test_every_op_agrees_on_whole_numbers_and_truth_values(name, dtype, checked):
-    if np.dtype(dtype).itemsize == 1 and name in WHOLE["float_of_narrow"]:
-        pytest.skip("tested where narrow types become float64")
-    if name == "mean" and dtype == "bool":
-        pytest.skip("tested where narrow types become float64")
     for attrs, operands in op_cases(OPS[name]):
         arrays = typed(operands, dtype)
         if name == "power":
@@ -160,7 +133,6 @@ def test_every_op_agrees_on_whole_numbers_and_truth_values(name, dtype, checked)
         checked.check()
 
 
-@pytest.mark.xfail(strict=True, reason="ops compute functions of narrow types in NumPy's half precision")
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "bool"])
 def test_functions_of_narrow_types_are_computed_in_the_type_they_are_said_to_have(dtype, checked):
     x = placeholder((4,), dtype, "x")
@@ -171,12 +143,6 @@ def test_functions_of_narrow_types_are_computed_in_the_type_they_are_said_to_hav
     for a, b in zip(found, expected, strict=True):
         assert np.allclose(a, b, rtol=1e-12)
     assert_engines_agree(program, [value])
-
-
-def named(operands):
-    """Shapes with the names n and d in place of the first two sizes, the same for equal sizes."""
-    names = {3: N, 4: D}
-    return [tuple(names.get(d, d) for d in a.shape) for a in operands]
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
@@ -228,12 +194,8 @@ ROWS = np.array(
         "min",
         "argmax",
         "softmax",
-        pytest.param(
-            "log_softmax", marks=pytest.mark.xfail(strict=True, reason="the lowered form has no care for inf")
-        ),
-        pytest.param(
-            "logsumexp", marks=pytest.mark.xfail(strict=True, reason="the lowered form has no care for inf")
-        ),
+        "log_softmax",
+        "logsumexp",
     ],
 )
 def test_reductions_agree_on_nan_and_infinity(name, axis, dtype):
@@ -246,7 +208,9 @@ def test_reductions_agree_on_nan_and_infinity(name, axis, dtype):
     for i in range(len(table)):
         _, one = op_program(OPS[name], attrs, [table[i : i + 1]])
         calls.append(one)
-    assert_engines_agree(program, *calls, tolerance=TOLERANCE[dtype])
+    # NumPy takes exp of the log-probability, which near -1000 is rounded by as much
+    rounding = 1000 * np.finfo(dtype).eps / 2 if name == "log_softmax" else 0
+    assert_engines_agree(program, *calls, tolerance=max(TOLERANCE[dtype], rounding))
 
 
 SIZES = [(3, 4), (1, 1), (5, 1), (1, 6), (4, 3), (17, 33)]
@@ -588,15 +552,7 @@ def test_load_copies_and_sets_the_state(engine):
         runner.load({w: np.ones(3)})
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        pytest.param(
-            "numpy", marks=pytest.mark.xfail(strict=True, reason="the state is the caller's own array")
-        ),
-        "numba",
-    ],
-)
+@pytest.mark.parametrize("engine", BOTH)
 def test_a_state_taken_from_an_input_is_a_copy(engine):
     x, w = placeholder((2,), "float64", "x"), cr.tensor(np.ones(2), name="w")
     runner = compile_program(cr.Program([x], {}, {w: x}), engine)

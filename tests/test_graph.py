@@ -383,3 +383,18 @@ def test_a_program_lists_its_variables():
 def test_what_is_no_program_is_refused(make, error, message):
     with pytest.raises(error, match=re.escape(message)):
         make(cr.placeholder("n", "float64", name="x"), cr.tensor(1.0, name="w"))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda x: cr.Program([x], {"y": 3.0}), DTypeError, "are tensors, got 3.0"),
+        (lambda x: cr.Program([x], {3: x}), DTypeError, "outputs have names, got 3"),
+        (lambda x: cr.Program([x], {"y": x}, {"w": x}), DTypeError, "are tensors, got 'w'"),
+        (lambda x: cr.Program([x], {"y": x}, name="f(): pass"), ParameterError, "program name"),
+        (lambda x: cr.Program([x], {"y": x}, {x: x + 1}), ParameterError, "is an input and a variable"),
+    ],
+)
+def test_a_program_says_what_it_cannot_be_made_of(make, error, message):
+    with pytest.raises(error, match=message):
+        make(cr.tensor(1.0, name="x"))

@@ -121,6 +121,50 @@ def test_a_save_replaces_and_others_may_read_it(tmp_path):
     assert load(path).names == ["hidden1", "output"]
 
 
+def test_a_save_keeps_the_mode_and_the_link(tmp_path):
+    path, link = tmp_path / "m.chainrule", tmp_path / "link"
+    path.write_text("old")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    trained().save(link)
+    assert link.is_symlink()
+    assert load(path).names == ["hidden1", "output"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.unlink()
+    trained().save(link)
+    assert load(path).names == ["hidden1", "output"]
+
+
+def test_a_save_replaces_nothing_but_files(tmp_path, monkeypatch):
+    net = trained()
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link, os.devnull):
+        with pytest.raises(ModelFileError, match="it is a device, a pipe or a socket, not a file"):
+            net.save(path)
+    with pytest.raises(ModelFileError, match="is a device, a pipe or a socket, not a file"):
+        load(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with pytest.raises(ModelFileError, match="it is a folder"):
+        net.save(tmp_path)
+    kept = tmp_path / "kept"
+    kept.write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: not (str(path) == str(kept) and mode == os.W_OK))
+    with pytest.raises(ModelFileError, match="it is write-protected"):
+        net.save(kept)
+    assert kept.read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["kept", "link", "pipe"]
+
+
+@pytest.mark.parametrize("path", [None, 3, "", "a\0b"])
+def test_names_that_no_file_has(path):
+    with pytest.raises(ModelFileError, match="a file's name is needed, got"):
+        trained().save(path)
+    with pytest.raises(ModelFileError, match="a file's name is needed, got"):
+        load(path)
+
+
 def test_saves_that_cannot_be(tmp_path):
     net = trained()
     with pytest.raises(ModelFileError, match=r"there is no folder .*nowhere"):

@@ -398,6 +398,12 @@ def test_what_is_no_plain_identifier_is_no_name(name):
         cr.placeholder((2,), name=name)
 
 
+@pytest.mark.parametrize("name", ["softmax", "np", "range"])
+def test_a_program_is_not_called_like_a_function_that_it_uses(name):
+    with pytest.raises(ParameterError, match=f"program name '{name}' is what printed source calls"):
+        numpy_source(cr.Program([], {"y": constant(1.0)}, name=name))
+
+
 @pytest.mark.parametrize("name", ["lambda", "a b", "1", "np", "x", "loss/1", ""])
 def test_outputs_may_be_called_anything(name):
     x = cr.placeholder((N,), "float64", "x")

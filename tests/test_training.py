@@ -1,5 +1,6 @@
 """Fits against plain NumPy and scikit-learn, checks of data, histories, labels of every kind, Ctrl-C."""
 
+import copy
 import os
 import signal
 import threading
@@ -594,11 +595,73 @@ def test_history_before_any_epoch():
     assert History(loss=[2.0, 1.0], interrupted=True).epochs == 2
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_a_loss_that_becomes_infinite_ends_the_training_with_a_warning():
+    net = Network([Dense(1)], loss="mse")
+    with pytest.warns(RuntimeWarning, match="the loss became infinite in epoch 1, and training ended"):
+        history = net.fit([[1e30]], [0.0], epochs=5, **QUIET)
+    assert history.loss == [INF]
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1e39, "large"), (1e-60, "small")])
+def test_a_learning_rate_must_fit_the_type(rate, size):
+    net = Network([Dense(3)], loss="cross_entropy")
+    with pytest.raises(ParameterError, match=f"is too {size} for float32"):
+        net.fit(X4, [0, 1, 2, 0], optimizer=SGD(rate), **QUIET)
+    assert not net.built
+    wide = Network([Dense(3)], loss="cross_entropy", dtype="float64")
+    assert wide.fit(X4, [0, 1, 2, 0], optimizer=SGD(1e-60), epochs=1, **QUIET).epochs == 1
+
+
+def test_masked_values_are_missing():
+    net = Network([Dense(1)], loss="mse")
+    X = np.ma.masked_equal([[1.0], [-99.0], [3.0]], -99.0)
+    with pytest.raises(DataError, match="X: 1 of 3 values is masked, that is missing"):
+        net.fit(X, [1, 2, 3], **QUIET)
+    with pytest.raises(DataError, match="y: 1 of 3 values is masked"):
+        net.fit(X.data, X[:, 0], **QUIET)
+    assert net.fit(X[[0, 2]], [1, 2], epochs=1, **QUIET).epochs == 1
+
+
+def test_a_shallow_copy_shares_no_weights():
+    net, _, _ = classifier()
+    before = net["output"].W.copy()
+    other = copy.copy(net)
+    other.fit(numbers(9, 4), np.arange(9) % 3, epochs=2, **QUIET)
+    np.testing.assert_array_equal(net["output"].W, before)
+    assert not np.array_equal(other["output"].W, before)
+
+
+@pytest.mark.parametrize("callbacks", [3, None])
+def test_callbacks_must_be_a_list(callbacks):
+    with pytest.raises(ParameterError, match="fit: callbacks must be a list, got"):
+        Network([Dense(1)], loss="mse").fit([[1.0]], [1.0], callbacks=callbacks, **QUIET)
+
+
 # Ctrl-C ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal, also where the tests themselves were started with it ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+class Limit:
+    """Fails a fit that does not end."""
+
+    def __init__(self, seconds=30):
+        self.end = time.perf_counter() + seconds
+
+    def on_epoch_end(self, network, history):
+        if time.perf_counter() > self.end:
+            pytest.fail("Ctrl-C did not end the fit")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-def test_ctrl_c_ends_a_fit_and_keeps_the_weights(engine, capsys):
+def test_ctrl_c_ends_a_fit_and_keeps_the_weights(engine, capsys, ctrl_c):
     X, y = numbers(2000, 20), np.arange(2000) % 3
     net = Network([Dense(64, "relu"), Dense(3)], loss="cross_entropy")
     net.fit(X, y, epochs=1, engine=engine, verbose=False)
@@ -611,14 +674,17 @@ def test_ctrl_c_ends_a_fit_and_keeps_the_weights(engine, capsys):
 
     timer = threading.Timer(0.3, send)
     timer.start()
-    history = net.fit(X, y, epochs=1_000_000, engine=engine, verbose=False)
-    answered = time.perf_counter() - sent[0]
-    timer.join()
+    try:
+        history = net.fit(X, y, epochs=1_000_000, engine=engine, verbose=False, callbacks=[Limit()])
+        answered = time.perf_counter() - sent[0]
+    finally:
+        timer.cancel()
+        timer.join()
     assert history.interrupted
     assert history.loss
     assert not np.array_equal(net["output"].W, before)
     assert np.isfinite(net["output"].W).all()
-    assert f"Stopped by Ctrl-C after {history.epochs} of 1000000 epochs" in capsys.readouterr().err
+    assert f"Stopped by Ctrl-C after {history.epochs:,} of 1,000,000 epochs" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert answered < 5  # half a second is the aim, on a machine that does nothing else
     assert len(net.fit(X, y, epochs=1, engine=engine, verbose=False).loss) == 1
@@ -641,7 +707,20 @@ def test_a_program_that_handles_ctrl_c_itself_may():
     assert not history.interrupted
 
 
-def test_ctrl_c_twice_does_not_wait():
+def test_an_ignored_ctrl_c_stays_ignored(ctrl_c):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    class Press:
+        def on_epoch_end(self, network, history):
+            signal.raise_signal(signal.SIGINT)
+
+    history = Network([Dense(2)], loss="cross_entropy").fit(X4, Y4, epochs=3, callbacks=[Press()], **QUIET)
+    assert history.epochs == 3
+    assert not history.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_ctrl_c_twice_does_not_wait(ctrl_c):
     class Press:
         def on_epoch_end(self, network, history):
             signal.raise_signal(signal.SIGINT)

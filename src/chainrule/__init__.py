@@ -16,6 +16,7 @@ from .errors import ChainruleError
 from .graph.program import Program
 from .graph.tensor import Tensor, placeholder, tensor
 from .ops import *  # noqa: F403
+from .version import __version__
 
 if TYPE_CHECKING:
     from .autodiff.check import check_gradients
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .training.files import load
     from .training.history import History
     from .training.network import Network
-
-__version__ = "0.1.0"
 
 _LATER = {  # loaded when first used, so that importing the package stays light
     "Adam": "optim.rules",

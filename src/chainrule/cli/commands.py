@@ -14,14 +14,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from ..errors import DataError, ParameterError, unknown_name
-from ..nn.checks import checked_seed
+from ..errors import DataError, ModelFileError, ParameterError, unknown_name
+from ..nn.checks import checked_seed, counted
 from ..nn.layers import Dense, Layer
 from ..nn.scaling import Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
 from ..training.files import load
 from ..training.network import Network
-from ..training.storage import write_whole
+from ..training.storage import writable_target, write_whole
+from ..version import __version__
 from .report import baseline, report, scores
 from .tables import BUILT_IN, Table, load_table
 
@@ -30,11 +31,27 @@ LEAST_EPOCHS = 40
 LEAST_STEPS = 1000  # so that small tables are seen often enough
 
 app = typer.Typer(
-    help="Train neural networks that you can read.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train neural networks that you can read."""
+
 
 DataArgument = Annotated[
     str,
@@ -84,7 +101,7 @@ def train(
     table = load_table(data, target, to_learn=True)
     kind = _checked_task(task) or table.task
     seed = checked_seed(seed)
-    _check_folder(model)
+    _check_target("--model", model)
     split = _split(table, kind, test_size, seed)
     rule = _optimizer(optimizer, learning_rate, split.y_train if kind == "regression" else None)
     network = _network(split, kind, _sizes(hidden), activation)
@@ -92,7 +109,7 @@ def train(
     if not as_json:
         _describe(table, network, rows, split.held_back)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="the loss became NaN")  # an error below
+        warnings.filterwarnings("ignore", message="the loss became ")  # an error below
         history = network.fit(
             split.X_train,
             split.y_train,
@@ -102,9 +119,10 @@ def train(
             seed=seed,
             engine=engine,
         )
-    if history.loss and math.isnan(history.loss[-1]):
+    if history.loss and not math.isfinite(history.loss[-1]):
+        became = "NaN" if math.isnan(history.loss[-1]) else "infinite"
         raise ParameterError(
-            f"the loss became NaN in epoch {history.epochs}; nothing was saved. "
+            f"the loss became {became} in epoch {history.epochs}; nothing was saved. "
             f"--learning-rate {rule.learning_rate:g} is too large: pass a smaller one."
         )
     network.metadata = {"data": data, "columns": table.columns, "target": table.target}
@@ -127,7 +145,8 @@ def train(
         }
         typer.echo(json.dumps(result))
         return
-    typer.echo(f"\nOn the {rows['test']:,} rows {'held back' if split.held_back else 'it was trained on'}:\n")
+    those = "held back" if split.held_back else "it was trained on"
+    typer.echo(f"\nOn the {counted(rows['test'], 'row')} {those}:\n")
     typer.echo(report(network, split.X_test, split.y_test))
     typer.echo(f"\n{_summary(result)}.")
     typer.echo(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
@@ -142,7 +161,7 @@ def predict(
     model: ModelArgument,
     data: DataArgument,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write there instead of printing.")
+        Path | None, typer.Option(metavar="FILE", help="Write there; without --json, print nothing.")
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column for each class.")
@@ -150,9 +169,10 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict the target of each row, as CSV."""
+    _check_target("--output", output)
     network = load(model)
     table = load_table(data, None, _columns(network))
-    header = [str(network.metadata.get("target") or "prediction")]
+    header = ["predictions"]
     columns = [_plain(network.predict(_fitting(network, table)))]
     if probabilities:
         p = network.predict_proba(table.X)
@@ -164,12 +184,14 @@ def predict(
     else:
         import polars as pl
 
+        target = str(network.metadata.get("target") or "prediction")
+        header[0] = "prediction" if target in header[1:] else target
         text = pl.DataFrame(dict(zip(header, columns, strict=True))).write_csv().rstrip("\n")
-    if output is None:
-        typer.echo(text)
-    else:
+    if output is not None:
         write_whole(output, f"{text}\n".encode())
-        typer.echo(f"{table.rows:,} predictions written to {output}.", err=True)
+        typer.echo(f"{counted(table.rows, 'prediction')} written to {output}.", err=True)
+    if output is None or as_json:
+        typer.echo(text)
 
 
 @app.command()
@@ -238,7 +260,8 @@ def _split(table: Table, task: str | None, test_size: float, seed: int) -> _Spli
         return _Split(X, X, y, y, held_back=False)
     held = max(1, round(test_size * len(X)))
     if len(X) - held < 1:
-        raise DataError(f"{table.name}: {len(X)} rows are too few to hold back {held} and train on the rest.")
+        few = f"{counted(len(X), 'row')} {'is' if len(X) == 1 else 'are'}"
+        raise DataError(f"{table.name}: {few} too few to hold back {held:,} and train on the rest.")
     _, counts = np.unique(y, return_counts=True)
     classes = task == "classification"
     even = classes and counts.min() > 1 and len(counts) <= min(held, len(X) - held)
@@ -295,11 +318,13 @@ def _checked_task(task: str | None) -> str | None:
     return task
 
 
-def _check_folder(path: Path | None) -> None:
-    """A missing folder is told before the training, not after it."""
-    if path is not None and (not path.parent.is_dir() or path.is_dir()):
-        wrong = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise ParameterError(f"--model: {wrong}. Pass a file in a folder that exists.")
+def _check_target(option: str, path: Path | None) -> None:
+    """What cannot be written is told before the work, not after it."""
+    if path is not None:
+        try:
+            writable_target(path)
+        except ModelFileError as error:
+            raise ParameterError(f"{option}: {error}") from None
 
 
 def _columns(network: Network) -> list[str] | None:
@@ -317,7 +342,8 @@ def _plain(values: Array) -> list[Any]:
 def _fitting(network: Network, table: Table) -> Array:
     """The table's inputs, checked to be as many as the network's."""
     if table.X.shape[1] != network.inputs:
-        raise DataError(f"{table.name}: has {table.X.shape[1]} inputs, the network needs {network.inputs}.")
+        found = counted(table.X.shape[1], "input")
+        raise DataError(f"{table.name}: has {found}, the network needs {network.inputs}.")
     return table.X
 
 
@@ -335,9 +361,10 @@ def _matching(network: Network, y: Array) -> Array:
 
 def _describe(table: Table, network: Network, rows: dict[str, int], held_back: bool) -> None:
     outputs = "1 value" if network.loss == "mse" else f"{network.outputs} classes"
-    typer.echo(f"{table.name}: {table.rows:,} rows, {len(table.columns)} inputs, {table.target} in {outputs}")
+    size = f"{counted(table.rows, 'row')}, {counted(len(table.columns), 'input')}"
+    typer.echo(f"{table.name}: {size}, {table.target} in {outputs}")
     sizes = "-".join(str(layer.units) for layer in network.layers if isinstance(layer, Dense))
-    parts = f"{rows['train']:,} rows to train on"
+    parts = f"{counted(rows['train'], 'row')} to train on"
     if held_back:
         parts += f", {rows['test']:,} held back"
     typer.echo(f"network {len(table.columns)}-{sizes}, {parts}")

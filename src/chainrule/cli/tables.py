@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError, ParameterError, UnknownNameError, unknown_name
+from ..nn.checks import counted
+from ..training.loop import tell
 
 if TYPE_CHECKING:
     import polars
 
 Array = np.ndarray[Any, Any]
+MISSING = ("", "-", "?", "n/a", "na", "nan", "nil", "none", "null")  # how files write a missing value
 
 
 @dataclass(frozen=True)
@@ -130,15 +134,54 @@ def _read(data: str) -> polars.DataFrame:
             frame = pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{data}: cannot be read as a table: {reason[0]}.") from error
+        hint = "" if path.suffix.lower() == ".parquet" else _separator_hint(_first_line(path))
+        raise DataError(f"{data}: cannot be read as a table: {reason[0].rstrip('.')}.{hint}") from error
     if not frame.height or not frame.width:
-        raise DataError(f"{data}: has {frame.height} rows. A header line and rows below it are needed.")
+        size = counted(frame.height, "row")
+        raise DataError(f"{data}: has {size}. A header line and rows below it are needed.")
+    if path.suffix.lower() != ".parquet":
+        _check_header(data, frame.columns)
     return frame
+
+
+def _first_line(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file.readline(10_000).decode(errors="replace")
+
+
+def _separator_hint(header: str) -> str:
+    """What to do about a header line that has other separators than commas."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in header and "," not in header:
+            return f" Its columns seem to be separated by {name}: separate them by commas."
+    return ""
+
+
+def _check_header(data: str, names: Sequence[str]) -> None:
+    """Other separators are refused; names that are all numbers are told."""
+    hint = _separator_hint(names[0])
+    if len(names) == 1 and hint:
+        raise DataError(f"{data}: has one column only, {names[0]!r:.60}.{hint}")
+    if all(_is_number(re.sub(r"_duplicated_\d+$", "", name)) for name in names):
+        tell(
+            f"chainrule: warning: {data}: the first row was taken as column names, which are all numbers: "
+            f"{_listed(names)}. If it is data, put a header line above it."
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_frame(
     data: str, frame: polars.DataFrame, target: str | None, columns: Sequence[str] | None
 ) -> Table:
+    import polars as pl
+
     for name in [target, *(columns or [])]:
         if name is not None and name not in frame.columns:
             raise unknown_name(f"{data}: column", name, frame.columns)
@@ -147,7 +190,7 @@ def _from_frame(
         raise DataError(f"{data}: has no column beside the target {target!r} to learn from.")
     for c in [*inputs, *([target] if target else [])]:
         _refuse_missing(data, c, frame[c])
-    text = [c for c in inputs if not (frame[c].dtype.is_numeric() or frame[c].dtype == bool)]
+    text = [c for c in inputs if not (frame[c].dtype.is_numeric() or frame[c].dtype == pl.Boolean)]
     if text:
         which = f"columns {_listed(text)} are" if len(text) > 1 else f"column {text[0]!r} is"
         raise DataError(
@@ -169,15 +212,31 @@ def _first_text(values: polars.Series) -> str:
 
 
 def _refuse_missing(data: str, column: str, values: polars.Series) -> None:
-    bad = values.is_null()
+    import polars as pl
+
+    bad, kind = values.is_null(), "missing"
     if values.dtype.is_float():
         bad = bad | values.is_nan().fill_null(False) | values.is_infinite().fill_null(False)
+        kind = "missing or infinite"
+    elif values.dtype == pl.String:
+        bad = bad | _missing_marks(values)
     if bad.any():
-        first = int(bad.arg_true()[0]) + 1
+        first = int(bad.arg_true()[0])
+        mark = f" ({values[first]!r:.20})" if isinstance(values[first], str) else ""
+        count = counted(int(bad.sum()), f"{kind} value")
         raise DataError(
-            f"{data}: column {column!r} has {bad.sum()} missing or infinite values, first in row {first}. "
+            f"{data}: column {column!r} has {count}, first in row {first + 1}{mark}. "
             "Fill them or drop the rows."
         )
+
+
+def _missing_marks(words: polars.Series) -> polars.Series:
+    """Where numbers are given as words that mean a missing value; nowhere in a column of other words."""
+    numbers = words.cast(float, strict=False)
+    marks = words.str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(False)
+    number = (numbers.is_not_null() & ~marks).fill_null(False)
+    real_words = words.is_not_null() & ~marks & ~number
+    return marks & bool(number.any() and not real_words.any())
 
 
 def guess_task(y: Array) -> str:

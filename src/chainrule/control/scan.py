@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.gradient import gradient
+from ..autodiff.gradient import backpropagate
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph.evaluate import interpret
 from ..graph.op import OPS, Kind, op
@@ -257,7 +257,8 @@ def _vjp(grads: dict[int, Tensor], y: Tensor, *inputs: Tensor, **attrs: Any) -> 
         for part in weighed[1:]:
             objective = objective + part
         inner = [before[i] for i in (*carried, *through)] + [free[i - count - rows] for i in outer]
-        parts = _substituted(gradient(objective, inner), free, outside)
+        found = backpropagate(objective, inner)
+        parts = _substituted([found[x] if x in found else _zeros(x) for x in inner], free, outside)
         by_carry, by_row = parts[: len(carried)], parts[len(carried) : len(carried) + len(through)]
         by_outside = parts[len(carried) + len(through) :]
         sums = tuple(s + p for s, p in zip(sums, by_outside, strict=True))

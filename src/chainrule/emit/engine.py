@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DTypeError, EvaluationError, unknown_name
+from ..errors import DataError, DTypeError, EvaluationError, ParameterError, unknown_name
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..shapes import bind
@@ -29,10 +29,17 @@ class Runner(Protocol):
         """Copies of all variables."""
 
     def __call__(self, *arrays: Any) -> dict[str, Array]:
-        """One call: the outputs by name; the updates are applied."""
+        """One call: the outputs by name; the updates are applied.
+
+        Raises
+        ------
+        EvaluationError
+            If an index from the data lies outside its axis. The compiled engine notices at the end of
+            its slice of work: its variables are then not to be relied on.
+        """
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
-        """A call for each batch of rows, in order; the first output of each."""
+        """A call for each batch of rows, in order; the first output of each. Errors as for a call."""
 
 
 def choose_engine(program: Program, sizes: Mapping[str, int], steps: int) -> str:
@@ -85,17 +92,67 @@ def checked_inputs(program: Program, arrays: Sequence[Any]) -> tuple[list[Array]
     ShapeError, DTypeError
         If an array does not fit its input.
     """
+    converted = _converted(program, arrays)
+    sizes: dict[str, int] = {}
+    for leaf, array in zip(program.inputs, converted, strict=True):
+        bind(leaf.shape, array.shape, f"input {leaf.name}", sizes)
+    return converted, sizes
+
+
+def checked_tables(
+    program: Program, arrays: Sequence[Any], batch_size: int
+) -> tuple[list[Array], dict[str, int]]:
+    """Arrays of the inputs' types for an epoch, and what the named sizes stand for in a batch.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If an array does not fit its input, or the first output is not one real number.
+    """
+    first = next(iter(program.outputs.values()), None)
+    if first is None or first.shape != () or first.dtype.kind != "f":
+        raise DTypeError(f"epoch: the first output of {program!r} has to be one real number, the loss")
+    converted = _converted(program, arrays)
+    sizes: dict[str, int] = {}
+    for leaf, array in zip(program.inputs, converted, strict=True):
+        shape = (batch_size, *array.shape[1:]) if is_batched(leaf) else array.shape
+        bind(leaf.shape, shape, f"input {leaf.name}", sizes)
+    return converted, sizes
+
+
+def checked_rows(rows: Any, batch_size: int, count: int) -> Array:
+    """The row numbers of an epoch.
+
+    Raises
+    ------
+    ParameterError, DTypeError, DataError
+        If the batch size is not positive, or a number is no whole one or no row's.
+    """
+    if batch_size < 1:
+        raise ParameterError(f"epoch: the batch size must be a positive int, got {batch_size!r}")
+    listed = np.asarray(rows)
+    if listed.ndim != 1 or (listed.dtype.kind not in "iu" and listed.size):
+        raise DTypeError(f"epoch: rows are whole numbers in one axis, got {listed.dtype} {listed.shape}")
+    if listed.size and (listed.min() < 0 or listed.max() >= count):
+        raise DataError(f"epoch: a row number is outside the {count} rows that there are")
+    return np.ascontiguousarray(listed, np.int64)
+
+
+def row_count(program: Program, arrays: Sequence[Array]) -> int:
+    """The rows that all tables of an epoch have."""
+    return min((len(a) for x, a in zip(program.inputs, arrays, strict=True) if is_batched(x)), default=2**62)
+
+
+def _converted(program: Program, arrays: Sequence[Any]) -> list[Array]:
     if len(arrays) != len(program.inputs):
         raise DTypeError(f"{program!r} takes {len(program.inputs)} inputs, got {len(arrays)}")
-    sizes: dict[str, int] = {}
     converted = []
     for leaf, value in zip(program.inputs, arrays, strict=True):
         array = np.asarray(value)
         if not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
             raise DTypeError(f"input {leaf.name}: expected {leaf.dtype}, got {array.dtype}")
-        bind(leaf.shape, array.shape, f"input {leaf.name}", sizes)
         converted.append(array.astype(leaf.dtype, copy=False))
-    return converted, sizes
+    return converted
 
 
 def checked_variable(variable: Tensor, value: Any) -> Array:
@@ -131,7 +188,7 @@ class NumpyRunner:
         converted, _ = checked_inputs(self.program, arrays)
         results = self._step(converted)
         return {
-            name: np.array(np.broadcast_to(np.asarray(value, dtype=node.dtype), np.shape(value)))
+            name: np.array(value, dtype=node.dtype)
             for (name, node), value in zip(self.program.outputs.items(), results, strict=False)
         }
 
@@ -142,19 +199,26 @@ class NumpyRunner:
                 raise EvaluationError(f"variable {variable.name} has no value. Call load first.")
         values.update(self._values)
         with np.errstate(all="ignore"):
-            results = self._function(*(_scalar(values[leaf]) for leaf in self._order))
+            try:
+                results = self._function(*(_scalar(values[leaf]) for leaf in self._order))
+            except IndexError as error:
+                raise EvaluationError(f"an index lies outside its axis: {error}") from None
         results = results if isinstance(results, tuple) else (results,)
         for variable, new in zip(self.program.updates, results[len(self.program.outputs) :], strict=True):
-            self._values[variable] = np.asarray(new, dtype=variable.dtype)
+            value = np.asarray(new, dtype=variable.dtype)
+            given = any(np.may_share_memory(value, a) for a in arrays)
+            self._values[variable] = value.copy() if given else value
         return results
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
+        tables, _ = checked_tables(self.program, arrays, batch_size)
+        rows = checked_rows(rows, batch_size, row_count(self.program, tables))
         losses = []
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
             taken = [
-                np.asarray(a, leaf.dtype)[batch] if is_batched(leaf) else np.asarray(a, leaf.dtype)
-                for leaf, a in zip(self.program.inputs, arrays, strict=True)
+                a[batch] if is_batched(leaf) else a
+                for leaf, a in zip(self.program.inputs, tables, strict=True)
             ]
             losses.append(float(self._step(taken)[0]))
         return np.array(losses)

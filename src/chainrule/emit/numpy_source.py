@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..graph.op import HELPERS, Kind, literal
 from ..graph.program import Program
 from ..graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
@@ -64,6 +65,11 @@ class SourceWriter:
     """Writes one program: chooses names, what gets a line of its own, and the sections."""
 
     def __init__(self, program: Program) -> None:
+        if program.name in BUILT_IN or program.name in HELPERS:
+            raise ParameterError(
+                f"program name {program.name!r} is what printed source calls a function of its own. "
+                "Choose another, e.g. 'step'."
+            )
         self.program = program
         self.helpers: set[str] = set()
         self.taken: set[str] = {*BUILT_IN, program.name, *HELPERS}
@@ -146,7 +152,7 @@ class SourceWriter:
             self.texts[root] = self._typed(root)
         results = [*(self.texts[x] for x in self.outputs), *self._assign_updates()]
         self.headed = self.section  # the return needs no heading
-        self.line(f"return {', '.join(map(_minimal, results))}")
+        self.line(f"return {', '.join(map(_minimal, results)) or '()'}")
         text = " ".join(code for code, _ in self.lines)
         head = f"def {self.program.name}({', '.join(self.texts[leaf] for leaf in leaves)}):"
         sizes = self._size_lines(leaves, set(re.findall(r"[^\W\d]\w*", text)))

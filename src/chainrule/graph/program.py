@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import DTypeError, ParameterError, ShapeError
+from ..shapes import identifier
 from .tensor import LEAF, Tensor, topological
 
 
@@ -53,7 +54,13 @@ class Program:
         self.inputs = tuple(inputs)
         self.outputs = dict(outputs)
         self.updates = dict(updates or {})
-        self.name = name
+        self.name = identifier(name, "program name", "step")
+        for part in (*self.inputs, *self.outputs.values(), *self.updates, *self.updates.values()):
+            if not isinstance(part, Tensor):
+                raise DTypeError(f"Program: inputs, outputs and updates are tensors, got {part!r:.60}")
+        for key in self.outputs:
+            if not isinstance(key, str):
+                raise DTypeError(f"Program: outputs have names, got {key!r:.60}. Write {{'loss': loss}}.")
         for leaf in (*self.inputs, *self.updates):
             if leaf.op is not LEAF:
                 raise ParameterError(f"Program: inputs and variables are leaves, got {leaf!r}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DTypeError, EvaluationError, ShapeError
 from ..shapes import Shape, Size, identifier, names_in, shape_of
-from .op import OPS, Kind, Op, find_op, number_type, op, promote
+from .op import OPS, Kind, Op, find_op, floating, number_type, op, promote
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -388,8 +388,12 @@ def apply_record(record: Op, inputs: Sequence[Any], attrs: dict[str, Any]) -> Te
         like = promote(*typed) if typed else None
         nodes = [as_tensor(x, like) for x in nodes]
         typed = [x.dtype for x in nodes]
-    shape = record.shape(*[x.shape for x in nodes], **attrs)
-    return Tensor(record, nodes, attrs, shape, record.dtype(*typed, **attrs))
+    dtype = record.dtype(*typed, **attrs)
+    if record.dtype is floating and all(t.kind in "biu" for t in typed):
+        nodes = [
+            apply("astype", x, dtype=dtype.name) for x in nodes
+        ]  # NumPy would take half precision for some
+    return Tensor(record, nodes, attrs, record.shape(*[x.shape for x in nodes], **attrs), dtype)
 
 
 def _is_weak(value: Any) -> bool:

@@ -24,6 +24,15 @@ def positive_int(value: object, what: str, example: str) -> int:
     return number
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def checked_seed(seed: object) -> int:
     """A seed: a whole number from 0 to 2**63 - 1."""
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
 from ..graph.program import Program
 from ..graph.tensor import Tensor, placeholder
 from ..optim.rules import SGD, Optimizer, find_optimizer
-from .checks import checked_seed, positive_int
+from .checks import checked_seed, counted, positive_int
 from .layers import Dense, Layer
 from .losses import find_loss
 
@@ -112,6 +113,10 @@ class BaseNetwork:
         layers = ", ".join(map(repr, self.layers))
         return f"Network([{layers}], loss={self.loss!r}, dtype={self.dtype.name!r})"
 
+    def __copy__(self) -> Self:
+        """A deep copy: two networks never share weights."""
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or pickle takes along: no graph and nothing compiled; these are made again."""
         return {**self.__dict__, "_graph": None, "_programs": {}, "_loss": self.loss}
@@ -146,7 +151,8 @@ class BaseNetwork:
         if self.inputs is None:
             self._set_sizes(inputs)  # type: ignore[arg-type]
         elif inputs not in (None, self.inputs):
-            raise ShapeError(f"build: the network has weights for {self.inputs} inputs, got {inputs}.")
+            n = counted(self.inputs, "input")
+            raise ShapeError(f"build: the network has weights for {n}, got {inputs:,}.")
         if not self.built:
             self._fill(seed)
 

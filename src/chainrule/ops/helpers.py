@@ -40,7 +40,8 @@ def logsumexp(x, axis=-1, keepdims=True):  # type: ignore[no-untyped-def]
 @helper
 def softmax(x, axis=-1):  # type: ignore[no-untyped-def]
     """exp(x) / sum(exp(x)), with the largest taken out first."""
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    m = x.max(axis=axis, keepdims=True)
+    e = np.exp(x - np.where(np.isfinite(m), m, 0))
     return e / e.sum(axis=axis, keepdims=True)
 
 

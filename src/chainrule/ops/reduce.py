@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..errors import DTypeError, ShapeError
 from ..graph.op import Kind, arithmetic, floating, op
 from ..graph.tensor import Tensor, apply, as_tensor, function, size
 from ..shapes import Shape, axes_of, axis_of, product, reduced
-from .elementwise import equal, exp, log, stop_gradient
+from .elementwise import abs, equal, exp, log, stop_gradient, where
 from .move import expand, reshape
 
 
@@ -120,7 +121,9 @@ op(
 
 
 def _safe_top(x: Tensor, axis: tuple[int, ...]) -> Tensor:
-    return stop_gradient(apply("max", x, axis=axis, keepdims=True))
+    """The largest, to be taken out before exp; 0 where it is infinite, as infinity less itself is NaN."""
+    top = apply("max", x, axis=axis, keepdims=True)
+    return stop_gradient(where(abs(top) < math.inf, top, 0.0))
 
 
 def _lower_logsumexp(x: Tensor, axis: tuple[int, ...], keepdims: bool) -> Tensor:

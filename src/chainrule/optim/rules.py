@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -42,7 +43,10 @@ class Optimizer:
 
     def _check(self, name: str, low: float, high: float, *, low_too: bool = False) -> None:
         value = getattr(self, name)
-        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+        number = math.nan
+        if not isinstance(value, bool) and isinstance(value, Real):
+            with contextlib.suppress(OverflowError):  # a whole number that no float holds: refused below
+                number = float(value)
         if not (low < number < high or (low_too and number == low)):
             rule = type(self).__name__
             interval = f"{'at least' if low_too else 'above'} {low:g}"

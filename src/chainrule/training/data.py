@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, DTypeError, ShapeError
+from ..nn.checks import counted
 from ..nn.losses import Loss
 
 Array = np.ndarray[Any, Any]
 
 
 def _array(value: Any, what: str) -> Array:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # asarray would forget the mask
+        masked = int(np.ma.getmaskarray(value).sum())
+        raise DataError(
+            f"{what}: {masked} of {counted(value.size, 'value')} {'is' if masked == 1 else 'are'} masked, "
+            "that is missing. Fill or drop what is missing first."
+        )
     try:
         array = np.asarray(value)
     except ValueError:
@@ -56,7 +63,9 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
     if array.size == 0:
         raise DataError(f"{what}: is empty, shape {array.shape}. Pass at least one row and one column.")
     if inputs is not None and array.shape[1] != inputs:
-        raise ShapeError(f"{what}: the network has {inputs} inputs, got {array.shape[1]} columns.")
+        raise ShapeError(
+            f"{what}: the network has {counted(inputs, 'input')}, got {counted(array.shape[1], 'column')}."
+        )
     return _finite(array, dtype, what)
 
 
@@ -75,7 +84,7 @@ def _finite(array: Array, dtype: np.dtype[Any], what: str) -> Array:
             raise DataError(f"{what}: {value} in {where} is too large for {dtype}. Scale it, or use float64.")
         kind = "NaN" if np.isnan(value) else "infinity"
         raise DataError(
-            f"{what}: holds {kind}, first in {where} ({int(bad.sum())} of {bad.size} values). "
+            f"{what}: holds {kind}, first in {where} ({int(bad.sum())} of {counted(bad.size, 'value')}). "
             "Fill or drop what is missing first."
         )
     return converted
@@ -143,12 +152,14 @@ def encode_targets(
     if array.size == 0:
         raise DataError(f"{what}: is empty, shape {array.shape}.")
     if len(array) != rows:
-        raise ShapeError(f"{what}: has {len(array)} rows, X has {rows}. Pass one target a row.")
+        raise ShapeError(f"{what}: has {counted(len(array), 'row')}, X has {rows:,}. Pass one target a row.")
     if loss.target == "values" or (loss.target == "binary" and array.ndim == 2):
         return _columns(array, loss, units, dtype, what), Coding(None, array.ndim == 2)
     if loss.target == "binary":
         if units != 1:
-            raise ShapeError(f"{what}: the network has {units} outputs, so y needs shape ({rows}, {units}).")
+            raise ShapeError(
+                f"{what}: the network has {counted(units, 'output')}, so y needs shape ({rows}, {units})."
+            )
         t, coding = _classes(array, 2, coding, loss, what)
         return np.ascontiguousarray(t[:, None], dtype=dtype), coding
     if array.ndim == 2:
@@ -184,7 +195,7 @@ def _columns(array: Array, loss: Loss, units: int, dtype: np.dtype[Any], what: s
         if array.ndim == 1:
             hint = " For classes pass one-hot rows, or use loss='cross_entropy'."
         raise ShapeError(
-            f"{what}: the network has {units} outputs, got shape {array.shape}; "
+            f"{what}: the network has {counted(units, 'output')}, got shape {array.shape}; "
             f"expected ({len(array)}, {units}).{hint}"
         )
     columns = _finite(columns, dtype, what)
@@ -198,7 +209,9 @@ def _one_hot_rows(array: Array, units: int, what: str) -> Array:
     """The classes of one-hot rows."""
     if array.shape[1] != units:
         hint = f" Labels have one axis: {what}.ravel()." if array.shape[1] == 1 else ""
-        raise ShapeError(f"{what}: the network has {units} outputs, got shape {array.shape}.{hint}")
+        raise ShapeError(
+            f"{what}: the network has {counted(units, 'output')}, got shape {array.shape}.{hint}"
+        )
     ones = array == 1
     if not (ones | (array == 0)).all() or (ones.sum(axis=1) != 1).any():
         raise DataError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..nn.checks import counted
+
 
 @dataclass
 class History:
@@ -47,4 +49,4 @@ class History:
             parts.append(f"val_accuracy {self.val_accuracy[-1]:.4f}")
         if self.interrupted:
             parts.append("interrupted")
-        return f"<History of {self.epochs} epochs: {', '.join(parts)}>"
+        return f"<History of {counted(self.epochs, 'epoch')}: {', '.join(parts)}>"

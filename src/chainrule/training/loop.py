@@ -43,7 +43,7 @@ class Interrupt:
     """Within it, the first Ctrl-C sets `requested` instead of raising; a second one raises.
 
     So a step is never cut in two. Off the main thread, or where the program handles the signal in its own
-    way, nothing is changed.
+    way or ignores it (as behind nohup), nothing is changed.
     """
 
     def __init__(self) -> None:

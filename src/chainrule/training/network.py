@@ -15,7 +15,7 @@ import numpy as np
 from ..emit import engine as engines
 from ..emit.engine import ENGINES
 from ..errors import DataError, NotFittedError, ParameterError, unknown_name
-from ..nn.checks import checked_seed, positive_int
+from ..nn.checks import checked_seed, counted, positive_int
 from ..nn.layers import Layer
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from ..shapes import evaluate_shape
@@ -139,15 +139,16 @@ class Network(PredictingNetwork):
         ShapeError, DTypeError, DataError
             If X or y cannot be learned from; nothing is changed then.
         ParameterError
-            If an argument is outside what is accepted; UnknownNameError for an engine or optimiser that does
-            not exist.
+            If an argument is outside what is accepted, or the network's type cannot hold the learning rate;
+            UnknownNameError for an engine or optimiser that does not exist.
 
         Warns
         -----
         RuntimeWarning
-            If the loss becomes NaN; training ends there.
+            If the loss becomes NaN or infinite; training ends there.
         """
         rule = find_optimizer(Adam() if optimizer is None else optimizer)
+        learning_rate = _checked_rate(rule.learning_rate, self.dtype)
         batch_size = positive_int(batch_size, "fit: batch_size", "batch_size=32")
         epochs = positive_int(epochs, "fit: epochs", "epochs=20")
         seed = checked_seed(seed)
@@ -182,14 +183,14 @@ class Network(PredictingNetwork):
             progress.epoch(history)
             for callback in callbacks:
                 callback.on_epoch_end(self, history)
-            return not math.isnan(loss)
+            return math.isfinite(loss)
 
         started = time.perf_counter()
         with Bar(epochs, steps) if verbose else Progress() as progress:
             try:
                 history.interrupted = run_epochs(
                     runner,
-                    [rows, t, np.asarray(rule.learning_rate, self.dtype)],
+                    [rows, t, learning_rate],
                     rows=len(rows),
                     batch_size=batch_size,
                     epochs=epochs,
@@ -202,12 +203,13 @@ class Network(PredictingNetwork):
                 self._take(runner.state)
                 history.seconds = time.perf_counter() - started
         if history.interrupted:
-            done = f"{history.epochs} of {epochs} epochs"
+            done = f"{history.epochs:,} of {counted(epochs, 'epoch')}"
             tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
-        if history.loss and math.isnan(history.loss[-1]):
+        if history.loss and not math.isfinite(history.loss[-1]):
+            became = "NaN" if math.isnan(history.loss[-1]) else "infinite"
             warnings.warn(
-                f"the loss became NaN in epoch {history.epochs}, and training ended. Lower the learning rate "
-                f"({rule.learning_rate:g}) or scale the inputs, and call reset().",
+                f"the loss became {became} in epoch {history.epochs}, and training ended. Lower the learning "
+                f"rate ({rule.learning_rate:g}) or scale the inputs, and call reset().",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -243,7 +245,7 @@ class Network(PredictingNetwork):
         ParameterError
             If `metadata` holds what JSON cannot.
         ModelFileError
-            If the file cannot be written.
+            If the file cannot be written, is write-protected, or is a folder or a device.
         """
         if not self.built:
             raise NotFittedError("the network has no weights to save. Call fit, or build(inputs, seed=0).")
@@ -265,8 +267,25 @@ class Network(PredictingNetwork):
         write_model(path, header, self.parameters)
 
 
+def _checked_rate(learning_rate: float, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(over="ignore", under="ignore"):
+        held = np.asarray(learning_rate, dtype)
+    if not np.isfinite(held) or held == 0:
+        size = "small" if held == 0 else "large"
+        raise ParameterError(
+            f"fit: learning_rate {learning_rate:g} is too {size} for {dtype}. Pass e.g. 0.001, "
+            "or make the network with dtype='float64'."
+        )
+    return held
+
+
 def _checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    listed = list(callbacks)
+    try:
+        listed = list(callbacks)
+    except TypeError:
+        raise ParameterError(
+            f"fit: callbacks must be a list, got {callbacks!r:.60}. Pass e.g. callbacks=[callback]."
+        ) from None
     for callback in listed:
         if not callable(getattr(callback, "on_epoch_end", None)):
             raise ParameterError(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,27 +20,69 @@ KEY = "chainrule"  # of our JSON in the header's metadata
 VERSION = 1
 
 
+def _checked_path(path: Any) -> str:
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        name = ""
+    if not name or "\0" in name:
+        raise ModelFileError(f"a file's name is needed, got {path!r:.60}. Pass e.g. 'net.chainrule'.")
+    return name
+
+
+def writable_target(path: str | os.PathLike[str]) -> Path:
+    """The file that writing to `path` would make or replace: the path itself, or where its links lead.
+
+    Raises
+    ------
+    ModelFileError
+        If there is something else than a regular file, a file that we may not write to, or no folder.
+    """
+    name = _checked_path(path)
+    target = Path(os.path.realpath(name))
+    reason = None
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            reason = f"there is no folder {target.parent}"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        if stat.S_ISDIR(mode):
+            reason = "it is a folder"
+        elif not stat.S_ISREG(mode):
+            reason = "it is a device, a pipe or a socket, not a file"
+        elif not os.access(target, os.W_OK):
+            reason = "it is write-protected"
+    if reason is not None:
+        raise ModelFileError(f"{name}: cannot be written: {reason}. Pass another file.")
+    return target
+
+
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all: beside it, to the disk, then in its place.
+
+    A file that is replaced passes its permissions on; a link stays, and the file that it leads to is written.
 
     Raises
     ------
     ModelFileError
         If it cannot be written; what was there before stays.
     """
-    target = Path(path)
+    target = writable_target(path)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(beside, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):  # a new file has the mode that the umask gives it
+            os.chmod(beside, target.stat().st_mode & 0o777)
         os.replace(beside, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        if not target.parent.is_dir():
-            reason = f"there is no folder {target.parent}"
-        raise ModelFileError(f"{target}: cannot be written: {reason}.") from error
+        raise ModelFileError(f"{os.fsdecode(path)}: cannot be written: {reason}.") from error
     finally:
         with contextlib.suppress(OSError):  # gone already, unless writing failed
             beside.unlink()
@@ -74,9 +117,11 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     """
     from safetensors import SafetensorError, safe_open
 
-    target = Path(path)
+    target = Path(_checked_path(path))
     if not target.is_file():
-        kind = "is a folder, not a file" if target.is_dir() else "there is no such file"
+        kind = "there is no such file"
+        if os.path.exists(target):
+            kind = f"is a {'folder' if target.is_dir() else 'device, a pipe or a socket'}, not a file"
         raise ModelFileError(f"{target}: {kind}.")
     try:
         with safe_open(target, framework="np") as file:

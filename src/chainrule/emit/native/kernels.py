@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,18 @@ def _pack(symbol: str, code: bytes) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; two processes may do it at once."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise CacheError(
+            f"cache folder {path.parent}: {error.strerror}. Set CHAINRULE_CACHE to another folder."
+        ) from None
 
 
 @cache
@@ -98,7 +106,7 @@ def _machine() -> str:
 
     features = llvm.get_host_cpu_features().flatten()
     runtime = Path(__file__).with_name("runtime.py").read_text(encoding="utf-8")
-    numba = metadata.version("numba")
+    numba = _installed("numba")
     facts = [
         llvm.get_host_cpu_name(),
         features,
@@ -108,6 +116,13 @@ def _machine() -> str:
         numba,
     ]
     return hashlib.sha256("\n".join([*facts, runtime]).encode()).hexdigest()
+
+
+def _installed(package: str) -> str:
+    """What tells one installed version of a package from another, without importing it."""
+    found = util.find_spec(package)
+    origin = Path(found.origin) if found is not None and found.origin is not None else Path(package)
+    return f"{origin} {origin.stat().st_mtime_ns if origin.exists() else 0}"
 
 
 @cache

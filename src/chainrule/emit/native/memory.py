@@ -82,16 +82,14 @@ def plan_memory(plan: Plan, nests: dict[int, NestWriter]) -> MemoryPlan:
         for node, _, _ in reads:
             if node.op is LEAF and node not in memory.of:
                 memory.of[node] = memory.new(node.shape, node.dtype)
-    last = _last_reads(plan)
     kept = set(plan.outputs.values())
+    dies: dict[int, list[Tensor]] = {}  # what is read for the last time in each step
+    for node, at in _last_reads(plan).items():
+        if node not in kept and node not in plan.written and node.op.kind not in (Kind.SOURCE, Kind.CONTROL):
+            dies.setdefault(at, []).append(node)
     free: dict[tuple[Dim, np.dtype[Any]], list[Buffer]] = {}
     for i, step in enumerate(plan.steps):
-        dying = {
-            node: memory.of[node]
-            for node, at in last.items()
-            if at == i and node in memory.of and node not in kept and node.op.kind is not Kind.SOURCE
-            and node.op.kind is not Kind.CONTROL and node not in plan.written
-        }  # fmt: skip
+        dying = {node: memory.of[node] for node in dies.get(i, ()) if node in memory.of}
         for node in step.anchors:
             if node in plan.written:
                 memory.of[node] = memory.of[plan.written[node]]

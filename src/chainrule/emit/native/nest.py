@@ -216,7 +216,8 @@ class NestWriter(Walker[Value]):
         wide = [p for p, d in zip(place, shape, strict=True) if d != 1]
         rows = [p.loop for p in wide[: self.split]] == list(range(min(self.split, len(wide))))
         whole = [p.loop for p in wide] == list(range(len(self.step.space)))
-        row_only = self.depth(place) == 1 and rows and len(wide) > self.split > 0
+        hoisted = self.depth(place) == 1 and not self.inline
+        row_only = hoisted and rows and len(wide) > self.split > 0
         if not (whole or row_only) or shape != node.shape:
             self.apart.add(node)
 

@@ -73,6 +73,7 @@ class Plan:
     program: Program
     outputs: dict[str, Tensor] = field(default_factory=dict)
     updates: dict[Tensor, Tensor] = field(default_factory=dict)  # variable -> node of its new value
+    written: dict[Tensor, Tensor] = field(default_factory=dict)  # the other way round
     steps: list[Step] = field(default_factory=list)
     anchors: set[Tensor] = field(default_factory=set)
     layouts: dict[Tensor, Layout] = field(default_factory=dict)
@@ -86,11 +87,6 @@ class Plan:
             base = base_of(node)
             return not is_squeeze(node.inputs[0].shape, node.shape) and self.in_memory(base)
         return node in self.anchors or node.op is LEAF or node.op.kind is Kind.ITEM
-
-    @property
-    def written(self) -> dict[Tensor, Tensor]:
-        """The variable that each new value is written to."""
-        return {new: variable for variable, new in self.updates.items()}
 
     def stored(self, node: Tensor) -> bool:
         """Whether an anchor is read by another step, or is a result."""
@@ -166,6 +162,7 @@ class _Planner:
 
         for variable, new in zip(self.plan.program.updates, roots[count:], strict=True):
             self.plan.updates[variable] = own(new)
+            self.plan.written[self.plan.updates[variable]] = variable
         for name, node in zip(self.plan.program.outputs, roots[:count], strict=True):
             self.plan.outputs[name] = own(node)
 
@@ -329,7 +326,8 @@ class _Planner:
         """Where two new values need each other's old one: keep one aside and copy it at the end."""
         variable = self.plan.written[new]
         copy = _copy(new)
-        self.plan.updates[variable] = copy
+        del self.plan.written[new]
+        self.plan.updates[variable], self.plan.written[copy] = copy, variable
         self.plan.anchors.add(copy)
         layout = self.plan.layouts[copy] = layout_of(copy)
         self.plan.reads[copy] = [(new, layout.place, new.shape)]
@@ -470,7 +468,9 @@ def _require_supported(node: Tensor) -> None:
     if node.op.name in ("take", "pick", "scatter_add"):
         x, t = node.inputs if node.op.name != "scatter_add" else (node, node.inputs[0])
         if x.shape[-1 if node.op.name == "pick" else 0] == 0 and 0 not in t.shape:
-            raise ShapeError(f"{node.op.name}: the axis has no elements, and there are indices of shape {t.shape}")
+            raise ShapeError(
+                f"{node.op.name}: the axis has no elements, and there are indices of shape {t.shape}"
+            )
 
 
 def _copy(node: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from ...errors import EvaluationError
 from ...graph.program import Program
 from ...graph.tensor import Tensor
-from ...shapes import bind, evaluate, evaluate_shape, product
-from ..engine import checked_inputs, checked_variable, is_batched
+from ...shapes import evaluate, evaluate_shape, product
+from ..engine import checked_inputs, checked_rows, checked_tables, checked_variable, is_batched, row_count
 from ..work import operations
 from .code import Code, make_code
 from .memory import aligned
@@ -32,6 +33,7 @@ class NativeRunner:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._lock = threading.RLock()  # the interpreter's own is released while machine code runs
         self.code = make_code(program)
         self.code.addresses  # noqa: B018  compile now, not at the first call
         self._variables = {v: aligned(evaluate(product(v.shape), {}), v.dtype) for v in program.variables}
@@ -45,39 +47,44 @@ class NativeRunner:
         self._asked = False
 
     def load(self, values: Mapping[Tensor, Any]) -> None:
-        for variable, value in values.items():
-            self._variables[variable][:] = checked_variable(variable, value).ravel()
-            self._missing.discard(variable)
+        with self._lock:
+            for variable, value in values.items():
+                self._variables[variable][:] = checked_variable(variable, value).ravel()
+                self._missing.discard(variable)
 
     @property
     def state(self) -> dict[Tensor, Array]:
-        return {
-            v: a.reshape(evaluate_shape(v.shape, {})).copy()
-            for v, a in self._variables.items()
-            if v not in self._missing
-        }
+        with self._lock:
+            return {
+                v: a.reshape(evaluate_shape(v.shape, {})).copy()
+                for v, a in self._variables.items()
+                if v not in self._missing
+            }
 
     def __call__(self, *arrays: Any) -> dict[str, Array]:
         converted, sizes = checked_inputs(self.program, arrays)
-        stage = self._stage(sizes)
-        for leaf, array in zip(self.program.inputs, converted, strict=True):
-            stage.put(leaf, array)
-        stage.run(1)
-        return {name: stage.output(name) for name in self.program.outputs}
+        with self._lock:
+            stage = self._stage(sizes)
+            for leaf, array in zip(self.program.inputs, converted, strict=True):
+                stage.put(leaf, array)
+            stage.run(1)
+            return {name: stage.output(name) for name in self.program.outputs}
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
-        rows = np.ascontiguousarray(rows, np.int64)
-        if not len(rows):
-            return np.zeros(0)
-        whole = len(rows) // batch_size * batch_size
-        losses = self._batches(arrays, rows[:whole], batch_size) if whole else np.zeros(0)
-        if whole == len(rows):
-            return losses
-        return np.concatenate([losses, self._batches(arrays, rows[whole:], len(rows) - whole)])
+        with self._lock:
+            if len(rows) >= batch_size >= 1:
+                self._bound(arrays, batch_size)
+            else:
+                checked_tables(self.program, arrays, batch_size)
+            rows = checked_rows(rows, batch_size, row_count(self.program, [np.asarray(a) for a in arrays]))
+            whole = len(rows) // batch_size * batch_size
+            losses = self._batches(arrays, rows[:whole], batch_size) if whole else np.zeros(0)
+            if whole == len(rows):
+                return losses
+            return np.concatenate([losses, self._batches(arrays, rows[whole:], len(rows) - whole)])
 
     def _batches(self, arrays: Sequence[Any], rows: Array, size: int) -> Array:
         stage = self._bound(arrays, size)
-        stage.check_rows(rows)
         for leaf, array in zip(self.program.inputs, arrays, strict=True):
             if not is_batched(leaf):
                 stage.put(leaf, np.asarray(array, leaf.dtype))
@@ -86,17 +93,18 @@ class NativeRunner:
     def _bound(self, arrays: Sequence[Any], size: int) -> Stage:
         """The stage for a batch size, fed with these arrays; found again while they stay the same objects."""
         last = self._fed.get(size)
-        if last is not None and all(a is b for a, b in zip(last[0], arrays, strict=True)):
+        if last is not None and list(map(id, last[0])) == list(map(id, arrays)):
             return last[1]
-        sizes: dict[str, int] = {}
-        for leaf, array in zip(self.program.inputs, arrays, strict=True):
-            shape = np.shape(array)
-            bind(leaf.shape, (size, *shape[1:]) if is_batched(leaf) else shape, f"input {leaf.name}", sizes)
+        tables, sizes = checked_tables(self.program, arrays, size)
         stage = self._stage(sizes)
-        stage.feed([(x, a) for x, a in zip(self.program.inputs, arrays, strict=True) if is_batched(x)], size)
-        self._fed = {size: (list(arrays), stage)} | {k: v for k, v in self._fed.items() if v[1] is not stage}
+        batched = [i for i, x in enumerate(self.program.inputs) if is_batched(x)]
+        stage.feed([(self.program.inputs[i], tables[i]) for i in batched], size)
+        self._fed = {k: v for k, v in self._fed.items() if v[1] is not stage and k != size}
+        copied = any(not np.shares_memory(t, arrays[i]) for i, t in zip(batched, stage.tables, strict=True))
+        if not copied:  # a copy would not follow changes of the array
+            self._fed[size] = (list(arrays), stage)
         while len(self._fed) > 4:
-            self._fed.popitem()
+            self._fed.pop(next(iter(self._fed)))
         return stage
 
     def _stage(self, sizes: dict[str, int]) -> Stage:

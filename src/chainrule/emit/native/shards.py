@@ -14,6 +14,7 @@ from ...graph.op import Kind
 from ...graph.program import Program
 from ...graph.tensor import LEAF, SIZE, Tensor, placeholder, topological
 from ...shapes import Dim, Size, names_in
+from ..engine import is_batched
 from ..simplify import simplify
 
 LANES = 2
@@ -32,8 +33,10 @@ class Cut:
 
 def cut_rows(program: Program) -> Cut | None:
     """Cut a program at its sums over rows; None if rows meet in another way."""
-    batched = [x for x in program.inputs if x.shape and x.shape[0] == Size.named(ROWS)]
-    if not batched or not program.updates:
+    named = [x for x in program.inputs if is_batched(x)]
+    batched = [x for x in named if x.shape[0] == Size.named(ROWS)]
+    again = any(ROWS in names_in(x.shape[1:]) for x in program.inputs)
+    if not batched or again or len(batched) < len(named) or not program.updates:
         return None
     roots = simplify(program.roots, lower=True)
     order = topological(roots)
@@ -69,7 +72,7 @@ def cut_rows(program: Program) -> Cut | None:
             rows_swap[node] = _rebuilt(node, rows_swap)
         if node not in rest_swap and kind[node] in ("whole", "after"):
             rest_swap[node] = _rebuilt(node, rest_swap)
-    scalars = [x for x in program.inputs if not any(x is b for b in batched)]
+    scalars = [x for x in program.inputs if ROWS not in names_in(x.shape)]  # others have rows, or no use
     rows = Program(
         [*batched, *sizes.values(), *scalars],
         {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)},
@@ -89,6 +92,15 @@ def _rebuilt(node: Tensor, swap: dict[Tensor, Tensor]) -> Tensor:
     return Tensor(node.op, inputs, node.attrs, node.shape, node.dtype)
 
 
+def _knows_rows(program: Program) -> bool:
+    """Whether a nested program uses the number of rows."""
+    return any(
+        ROWS in names_in([*x.shape, *([x.attrs["dim"]] if x.op is SIZE else [])])
+        or (x.op.kind is Kind.CONTROL and _knows_rows(x.attrs["program"]))
+        for x in topological(program.roots)
+    )
+
+
 def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
     """What a node is: "rows" (an axis of rows comes first), "turned" (a transposed one), "sum" over
     rows, "after" (made of sums), or "whole" (made of neither); None if lanes cannot compute it."""
@@ -96,6 +108,8 @@ def _kind(node: Tensor, kind: dict[Tensor, str]) -> str | None:
     named = [d for d in node.shape if ROWS in names_in([d])]
     if node.op is SIZE:
         return "whole"
+    if node.op.kind is Kind.CONTROL and _knows_rows(node.attrs["program"]):
+        return None
     if "rows" not in inputs and "turned" not in inputs:
         if not named:
             return "after" if "sum" in inputs or "after" in inputs else "whole"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, EvaluationError
+from ...errors import EvaluationError
 from ...graph.tensor import Tensor
 from ...shapes import Size, evaluate, evaluate_shape
 from .code import Code
@@ -16,6 +16,7 @@ from .instance import Instance
 from .kernels import addresses
 from .memory import Buffer
 from .nest import Kernel
+from .plan import Product, base_of
 from .shards import LANES, ROWS, Cut
 from .threads import run_lanes
 
@@ -55,6 +56,7 @@ class Stage:
         self.first_rows = np.array(starts, np.int64)
         self.tables: list[Array] = []
         self._tabulate([[] for _ in self.lanes])
+        self.alone, self.kept = self.table, self.keep  # for single calls, which gather nothing
 
     # inputs and outputs -----------------------------------------------------------------------
 
@@ -87,12 +89,6 @@ class Stage:
                  if leaf in instance.code.memory.of]
             )  # fmt: skip
         self._tabulate(gathers)
-
-    def check_rows(self, rows: Array) -> None:
-        """Raise DataError for row numbers that the arrays do not have."""
-        shortest = min((len(t) for t in self.tables), default=len(rows))
-        if self.tables and (rows.min() < 0 or rows.max() >= shortest):
-            raise DataError(f"epoch: a row number is outside the {shortest} rows that there are")
 
     def _tabulate(self, gathers: list[Calls]) -> None:
         """The addresses that the driver reads: count, functions and blocks of each phase and lane."""
@@ -128,6 +124,7 @@ class Stage:
         """
         losses = np.zeros(batches)
         self.flag[0] = 0
+        self.block[4] = (self.alone if rows is None else self.table).ctypes.data
         self.block[[5, 6, 7, 10]] = (
             batches,
             rows.ctypes.data if rows is not None else 0,
@@ -184,30 +181,43 @@ def _places(code: Code, variables: Mapping[Tensor, Array]) -> dict[Buffer, Array
 def _rest_phases(instance: Instance) -> Phases:
     """The steps of the second part: flat loops in halves, others in the first lane.
 
-    A step that reads what another one of its phase writes starts a new phase, unless both are halves
-    of loops of one length, which meet the same elements.
+    A step starts a new phase if it and an earlier one of the phase touch a buffer that either writes,
+    unless both do it in the first lane, or in halves of loops of one length.
     """
     phases: Phases = []
-    written: dict[Buffer, int] = {}  # in this phase, with the number of elements of flat loops, else 0
+    uses: dict[Buffer, set[int]] = {}  # in this phase: -1 by the first lane, 0 by all lanes, else in halves
+    written: set[Buffer] = set()
     memory, plan = instance.code.memory, instance.code.plan
     for i, kernel in enumerate(instance.code.kernels):
         halves = instance.halves(kernel, LANES) if isinstance(kernel, Kernel) else None
-        length = int(instance.blocks[i][0]) if halves else 0
-        touched = [memory.buffer(m) for m in kernel.memories] if isinstance(kernel, Kernel) else None
-        if touched is None or any(b in written and not (length and written[b] == length) for b in touched):
+        anchors = plan.steps[i].anchors
+        results = [x for a in anchors for x in plan.items.get(a, [a])]
+        new = {memory.of[x] for x in results if x in memory.of}
+        if isinstance(kernel, Kernel):
+            length = int(instance.blocks[i][0])
+            mine = {
+                memory.buffer(m): (length if k in kernel.flat else 0) if halves else -1
+                for k, m in enumerate(kernel.memories)
+            }
+        else:
+            read = kernel.operands if isinstance(kernel, Product) else kernel.node.inputs
+            mine = dict.fromkeys([*(memory.of[base_of(x)] for x in read), *new], -1)
+        clash = any(
+            (b in new or b in written) and (use == 0 or uses[b] != {use})
+            for b, use in mine.items()
+            if b in uses
+        )
+        if clash or not phases:
             phases.append([[] for _ in range(LANES)])
-            written = {}
-        if not phases:
-            phases.append([[] for _ in range(LANES)])
-        function = instance.functions[i]
+            uses, written = {}, set()
         for lane in range(LANES):
             if halves is not None:
-                phases[-1][lane].append((function, halves[lane]))
+                phases[-1][lane].append((instance.functions[i], halves[lane]))
             elif lane == 0:
-                phases[-1][0].append((function, instance.blocks[i]))
-        for node in plan.steps[i].anchors:
-            if node in memory.of:
-                written[memory.of[node]] = length
+                phases[-1][0].append((instance.functions[i], instance.blocks[i]))
+        for b, use in mine.items():
+            uses.setdefault(b, set()).add(use)
+        written |= new
     return phases
 
 

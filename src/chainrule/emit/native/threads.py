@@ -39,18 +39,22 @@ def thread_count() -> int:
     return max(1, min(processors, library.get_num_threads() if library is not None else 1))
 
 
+_blas_lock = threading.RLock()
+
+
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
     """Within it, BLAS uses so many threads for a product."""
     library = _blas()
-    before = library.get_num_threads() if library is not None else count
-    if before != count:
-        library.set_num_threads(count)
-    try:
-        yield
-    finally:
+    with _blas_lock:  # the number is the whole process's
+        before = library.get_num_threads() if library is not None else count
         if before != count:
-            library.set_num_threads(before)
+            library.set_num_threads(count)
+        try:
+            yield
+        finally:
+            if before != count:
+                library.set_num_threads(before)
 
 
 @cache
@@ -117,6 +121,9 @@ def run_lanes(block: Array, lanes: int, many: bool | None) -> None:
         for helper, own in zip(_helpers, blocks[1:], strict=False):
             events.append(threading.Event())
             helper.tasks.put((function, own.ctypes.data, events[-1]))
-        function(blocks[0].ctypes.data)
-        for event in events:
-            event.wait()
+        try:
+            function(blocks[0].ctypes.data)
+        finally:
+            barrier[0] += 1 << 40  # whoever still waits need not: all are done, or this one was interrupted
+            for event in events:
+                event.wait()
