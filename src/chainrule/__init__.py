@@ -16,7 +16,7 @@ from .errors import ChainruleError
 from .graph.program import Program
 from .graph.tensor import Tensor, placeholder, tensor
 from .ops import *  # noqa: F403
-from .version import __version__
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .autodiff.check import check_gradients
