@@ -17,7 +17,7 @@ import chainrule as cr
 from chainrule.emit.engine import compile_program
 from chainrule.emit.native import memory, runner, threads
 from chainrule.emit.native.code import make_code
-from chainrule.emit.native.nest import Kernel
+from chainrule.emit.native.render import Kernel
 from chainrule.emit.native.shards import LANES, cut_rows
 from chainrule.errors import DataError, DTypeError, EvaluationError, ParameterError, ShapeError
 from chainrule.graph.evaluate import interpret

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from .native.code import Loop, make_code
-from .native.nest import Kernel, Memory
-from .native.plan import Product, base_of
+from .native.nest import Memory
+from .native.render import Kernel
+from .native.steps import Product, base_of
 
 
 def loop_source(program: Program) -> str:

@@ -8,8 +8,10 @@ from ...graph.program import Program
 from ...graph.tensor import Tensor
 from .kernels import addresses
 from .memory import MemoryPlan, plan_memory
-from .nest import Kernel, NestWriter, render, type_name, write_nest
-from .plan import Plan, Product, make_plan
+from .nest import NestWriter, type_name
+from .plan import make_plan
+from .render import Kernel, render, write_nest
+from .steps import Plan, Product
 
 
 @dataclass

@@ -13,8 +13,8 @@ from ...shapes import Dim, evaluate, evaluate_shape, product
 from .blas import gemm_address
 from .code import Code, Loop
 from .memory import Buffer
-from .nest import Kernel
-from .plan import Product, base_of
+from .render import Kernel
+from .steps import Product, base_of
 
 Array = np.ndarray[Any, Any]
 GEMM = (

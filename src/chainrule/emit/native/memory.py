@@ -12,7 +12,7 @@ from ...graph.op import Kind
 from ...graph.tensor import LEAF, Tensor
 from ...shapes import Dim, Shape, evaluate, evaluate_shape, product
 from .nest import Memory, NestWriter
-from .plan import Plan, Step
+from .steps import Plan, Step
 
 ALIGNMENT = 64
 

@@ -15,9 +15,9 @@ from .code import Code
 from .instance import Instance
 from .kernels import addresses
 from .memory import Buffer
-from .nest import Kernel
-from .plan import Product, base_of
+from .render import Kernel
 from .shards import LANES, ROWS, Cut
+from .steps import Product, base_of
 from .threads import run_lanes
 
 Array = np.ndarray[Any, Any]
