@@ -138,7 +138,7 @@ def checked_rows(rows: Any, batch_size: int, count: int) -> Array:
     return np.ascontiguousarray(listed, np.int64)
 
 
-def row_count(program: Program, arrays: Sequence[Array]) -> int:
+def row_count(program: Program, arrays: Sequence[Any]) -> int:
     """The rows that all tables of an epoch have."""
     return min((len(a) for x, a in zip(program.inputs, arrays, strict=True) if is_batched(x)), default=2**62)
 

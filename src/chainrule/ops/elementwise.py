@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError
-from ..graph.op import Kind, arithmetic, boolean, floating, number_type, op, promote
+from ..graph.op import arithmetic, boolean, floating, number_type, op, promote
 from ..graph.tensor import CONSTANT, Tensor, apply, constant, function
 
 BINARY = ("x", "y")
@@ -447,4 +447,3 @@ __all__ = [
     "negative", "not_equal", "power", "relu", "sign", "silu", "sin", "softplus", "sqrt", "stop_gradient",
     "subtract", "tanh", "where",
 ]  # fmt: skip
-_ = Kind

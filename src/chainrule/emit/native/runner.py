@@ -76,7 +76,7 @@ class NativeRunner:
                 self._bound(arrays, batch_size)
             else:
                 checked_tables(self.program, arrays, batch_size)
-            rows = checked_rows(rows, batch_size, row_count(self.program, [np.asarray(a) for a in arrays]))
+            rows = checked_rows(rows, batch_size, row_count(self.program, arrays))
             whole = len(rows) // batch_size * batch_size
             losses = self._batches(arrays, rows[:whole], batch_size) if whole else np.zeros(0)
             if whole == len(rows):

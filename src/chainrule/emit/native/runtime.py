@@ -305,7 +305,7 @@ def drive(block):
     when all lanes are done. Block: phases, first lane, last lane + 1, lanes, address of (count,
     functions, blocks) for each phase and lane, batches, rows, batch size, cells of the lanes' rows,
     lanes' first rows, losses, loss (or 0), whether it is float64, words for the control word,
-    unused, barrier, threads, address of a function that yields the processor (or 0).
+    the flag of refused indices, barrier, threads, address of a function that yields the processor (or 0).
     """
     a = i8p(block)
     lanes, table, cells, starts = a[3], i8p(a[4]), i8p(a[8]), i8p(a[9])
