@@ -64,7 +64,7 @@ class CheckedPointer:
 
 
 class PlainPointer:
-    """A typed address outside all buffers: of a block, or of the driver's tables."""
+    """A typed address outside all buffers: of a block, or of a table of calls."""
 
     def __init__(self, address, dtype):
         self.address, self.dtype = address, dtype
@@ -153,8 +153,11 @@ class Machine:
 
         return pointer
 
-    def _gemm(self, address, arguments):
+    def _gemm(self, address, table, a, b, c):
         """C = alpha op(A) op(B) + beta C with columns one after the other, as BLAS has it."""
+        passed = self.names["i8p"](table)
+        arguments = [passed[i] for i in range(13)]
+        arguments[6], arguments[8], arguments[11] = b, a, c
         i4, u1 = self.names["i4p"], self.names["u1p"]
         double = address == blas.gemm_address(np.dtype(np.float64))
         real = self.names["f8p" if double else "f4p"]

@@ -147,12 +147,8 @@ def test_functions_of_narrow_types_are_computed_in_the_type_they_are_said_to_hav
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
 @pytest.mark.parametrize("name", [n for n in TESTED if OPS[n].kind is Kind.MAP])
-def test_maps_agree_on_nan_infinity_and_very_large_numbers(name, dtype, request):
+def test_maps_agree_on_nan_infinity_and_very_large_numbers(name, dtype):
     record = OPS[name]
-    if (name, dtype) == ("sqrt", "float32"):
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="an estimate of 1 / sqrt is NaN at 0 and infinity")
-        )
     if record.samples is None:
         cases = [{}]
     else:

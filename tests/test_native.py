@@ -15,7 +15,7 @@ from random_programs import classifier, random_program
 
 import chainrule as cr
 from chainrule.emit.engine import compile_program
-from chainrule.emit.native import memory, runner, threads
+from chainrule.emit.native import memory, runner, stage
 from chainrule.emit.native.code import make_code
 from chainrule.emit.native.render import Kernel
 from chainrule.emit.native.shards import LANES, cut_rows
@@ -462,7 +462,7 @@ def shared(monkeypatch):
 
 
 def use_threads(monkeypatch, count):
-    monkeypatch.setattr(threads, "thread_count", lambda: count)
+    monkeypatch.setattr(stage, "thread_count", lambda: count)
 
 
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
@@ -505,8 +505,7 @@ def check_lanes(order):
         machine = compile_program(program, "numba")
         lanes = machine._stage({"n": len(arrays[0]), "t": arrays[0].shape[1]})
         assert len(lanes.lanes) == LANES
-        lanes.phases = [lanes.phases[0], *map(order, lanes.phases[1:])]
-        lanes._tabulate([[] for _ in lanes.lanes])
+        lanes.assign([lanes.phases[0], *map(order, lanes.phases[1:])])
         found = machine(*arrays)
         values = interpret(program.roots, dict(zip(program.inputs, arrays, strict=True)))
         for name, value in zip(program.outputs, values, strict=False):
@@ -543,14 +542,11 @@ def test_halves_of_flat_loops_meet_every_element_once(checked):
             whole = machine._stage(sizes)
             (instance,) = whole.lanes
             calls = []
-            for function, block, kernel in zip(
-                instance.functions, instance.blocks, instance.code.kernels, strict=True
-            ):
+            for (function, block), kernel in zip(instance.calls, instance.code.kernels, strict=True):
                 halves = instance.halves(kernel, 3) if isinstance(kernel, Kernel) else None
                 count += halves is not None
                 calls += [(function, b) for b in reversed(halves or [block])]
-            whole.phases = [[calls]]
-            whole._tabulate([[]])
+            whole.assign([[calls]])
             found, wanted = machine(*made.calls[0]), expected(*made.calls[0])
             for name in wanted:
                 assert np.array_equal(found[name], wanted[name], equal_nan=True), seed
@@ -643,10 +639,10 @@ FORKING = """
     import os, sys, signal
     import numpy as np
     from chainrule.emit.engine import compile_program
-    from chainrule.emit.native import runner, threads
+    from chainrule.emit.native import runner, stage
     from random_programs import classifier
     runner.SHARED = (0.0, float("inf"))
-    threads.thread_count = lambda: 2
+    stage.thread_count = lambda: 2
     program, _ = classifier([6, 70, 5])
     arrays = [np.ones((64, 6), "f4"), np.zeros(64, int), 0.01]
     first = compile_program(program, "numba").epoch(arrays, np.arange(64), 16)

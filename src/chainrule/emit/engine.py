@@ -133,9 +133,10 @@ def checked_rows(rows: Any, batch_size: int, count: int) -> Array:
     listed = np.asarray(rows)
     if listed.ndim != 1 or (listed.dtype.kind not in "iu" and listed.size):
         raise DTypeError(f"epoch: rows are whole numbers in one axis, got {listed.dtype} {listed.shape}")
-    if listed.size and (listed.min() < 0 or listed.max() >= count):
+    numbers = np.ascontiguousarray(listed, np.int64)
+    if numbers.size and numbers.view(np.uint64).max() >= count:  # a negative number is a huge one here
         raise DataError(f"epoch: a row number is outside the {count} rows that there are")
-    return np.ascontiguousarray(listed, np.int64)
+    return numbers
 
 
 def row_count(program: Program, arrays: Sequence[Any]) -> int:

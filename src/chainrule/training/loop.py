@@ -136,7 +136,7 @@ def run_epochs(
                     progress.advance(count)
                     if interrupt.requested:
                         break
-                if done < steps or not on_epoch(float(losses.mean())):
+                if done < steps or not on_epoch(float(losses.sum()) / steps):
                     break
                 if interrupt.requested:
                     break

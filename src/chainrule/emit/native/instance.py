@@ -11,30 +11,14 @@ import numpy as np
 from ...graph.tensor import Tensor
 from ...shapes import Dim, evaluate, evaluate_shape, product
 from .blas import gemm_address
+from .blocks import COPY, GEMM, REPEAT, Call, block, table
 from .code import Code, Loop
+from .kernels import addresses
 from .memory import Buffer
 from .render import Kernel
 from .steps import Product, base_of
 
 Array = np.ndarray[Any, Any]
-GEMM = (
-    "numbers",
-    "scale",
-    "subtract",
-    "gemm",
-    "count",
-    "a",
-    "a_step",
-    "b",
-    "b_step",
-    "c",
-    "c_step",
-    "letters",
-    "whole",
-)
-"""The block of `runtime.gemm_f4`: alpha and beta, their factor, letters and sizes as BLAS wants them."""
-REPEAT = ("times", "kernels", "functions", "blocks", "first", "before", "after", "copies")
-"""The block of `runtime.repeat`: a body's kernels, and the copies around each time it runs."""
 LINE = 64  # elements: lanes never write to one cache line
 
 
@@ -52,8 +36,9 @@ class Instance:
         for node, buffer in memory.of.items():
             if isinstance(node, Tensor) and node.value is not None and node.is_leaf and buffer not in fixed:
                 self.arrays[buffer][: node.value.size] = node.value.ravel()
-        self.functions = code.addresses
-        self.blocks = [self._block(k) for k in code.kernels]
+        self.calls: list[Call] = [
+            (function, self._block(k)) for function, k in zip(code.addresses, code.kernels, strict=True)
+        ]
 
     def array(self, node: Tensor) -> Array:
         return self.arrays[self.code.memory.of[node]]
@@ -80,12 +65,12 @@ class Instance:
         bounds = [total * i // lanes // LINE * LINE for i in range(lanes)] + [total]
         blocks = []
         for first, end in pairwise(bounds):
-            block = whole.copy()
-            block[0] = end - first
+            part = whole.copy()
+            part[0] = end - first
             for i, memory in enumerate(kernel.memories):
                 if i in kernel.flat:
-                    block[len(kernel.sizes) + i] += first * memory.dtype.itemsize
-            blocks.append(block)
+                    part[len(kernel.sizes) + i] += first * memory.dtype.itemsize
+            blocks.append(part)
         return blocks
 
     def _product_block(self, p: Product) -> Array:
@@ -99,17 +84,23 @@ class Instance:
         if count > 1 and a_step and not b_step and not p.a_transposed:
             m, count = m * count, 1  # the same B for every matrix: one tall product
         into = p.node if p.into is None else p.into
-        numbers = np.array([1.0, 0.0 if p.into is None else 1.0], dtype)  # alpha, beta
+        numbers = np.array([1, 0 if p.into is None else 1, -1 if p.subtract else 1, 1], dtype)
         letters = np.array(
             [ord("T" if turned else "N") for turned in (p.b_transposed, p.a_transposed)], np.uint8
         )
         whole = np.array([n, m, k, max(b[-1], 1), max(a[-1], 1), max(n, 1)], np.int32)
-        self.keep += [numbers, letters, whole]
-        return self._numbers(
+        letter, number, size = (x.ctypes.data for x in (letters, numbers, whole))
+        at, one = dtype.itemsize, 4
+        arguments = np.array(
+            [letter, letter + 1, size, size + one, size + 2 * one,
+             number, 0, size + 3 * one, 0, size + 4 * one, number + at, 0, size + 5 * one],
+            np.int64,
+        )  # fmt: skip
+        self.keep += [numbers, letters, whole, arguments]
+        return block(
             GEMM,
             numbers=numbers,
-            scale=0 if p.scale is None else self.array(p.scale),
-            subtract=int(p.subtract),
+            scale=numbers[3:] if p.scale is None else self.array(p.scale),
             gemm=gemm_address(dtype),
             count=count,
             a=self.array(base_of(p.a)),
@@ -118,14 +109,8 @@ class Instance:
             b_step=b_step,
             c=self.array(base_of(into)),
             c_step=m * n * dtype.itemsize,
-            letters=letters,
-            whole=whole,
+            arguments=arguments,
         )
-
-    def _numbers(self, fields: tuple[str, ...], **values: int | Array) -> Array:
-        """A block in the order of its fields; arrays stand for their addresses."""
-        listed = [values[f] for f in fields]
-        return np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in listed], np.int64)
 
     def _loop_block(self, loop: Loop) -> Array:
         """A scan's numbers: its body's buffers and blocks, and what is copied in and out each time.
@@ -139,15 +124,15 @@ class Instance:
         fixed |= {memory.of[places[k]]: self.array(loop.items[k]) for k in range(count) if k in loop.items}
         inner = Instance(loop.body, fixed, self.sizes, self.flag)
 
-        def copy(source: Array, target: Array, like: Tensor, moves: str = "") -> list[int]:
-            """Source, its step, target, its step, bytes; what `moves` goes from row to row."""
+        def copy(source: Array, target: Array, like: Tensor, moves: str = "") -> Array:
+            """A block of `runtime.copy`; what `moves` goes from row to row."""
             size = self._size(product(like.shape)) * like.dtype.itemsize
-            numbers = []
+            numbers = {"bytes": size}
             for name, array in (("source", source), ("target", target)):
                 step = size if moves == name else 0
                 start, step = (step * (steps - 1), -step) if attrs["reverse"] else (0, step)
-                numbers += [array.ctypes.data + start, step]
-            return [*numbers, size]
+                numbers |= {name: array.ctypes.data + start, f"{name}_step": step}
+            return block(COPY, **numbers)
 
         own = [inner.array(p) for p in places[: count + rows]]
         first = [copy(given[k], own[k], places[k]) for k in range(count)]
@@ -158,18 +143,15 @@ class Instance:
             if k >= count
         ]
         after += [copy(inner.array(loop.outputs[k]), own[k], places[k]) for k in range(count)]
-        copies = np.array([*first, *before, *after], np.int64).reshape(-1, 5)
-        functions = np.array(inner.functions, np.int64)
-        blocks = np.array([b.ctypes.data for b in inner.blocks], np.int64)
-        self.keep += [inner, copies, functions, blocks]
-        return self._numbers(
-            REPEAT,
-            times=steps,
-            kernels=len(functions),
-            functions=functions,
-            blocks=blocks,
-            first=len(first),
-            before=len(before),
-            after=len(after),
-            copies=copies,
+        moving = np.array([*before, *after], np.int64).reshape(-1, len(COPY))
+        start = moving.copy()
+        first.append(block(COPY, source=start, target=moving, bytes=moving.nbytes))
+        copier = addresses(["copy"])[0]
+        copies = [(copier, row) for row in moving]
+        once = [(copier, b) for b in first]
+        each = [*copies[: len(before)], *inner.calls, *copies[len(before) :]]
+        tables = table(once), table(each)
+        self.keep += [inner, moving, start, once, *tables]
+        return block(
+            REPEAT, first_count=len(once), first=tables[0], each_count=len(each), each=tables[1], times=steps
         )

@@ -6,13 +6,15 @@ through llvmlite alone, so that a network that has been compiled before starts w
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import platform
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -160,6 +162,19 @@ def _compile(source: str, key: str) -> tuple[int, str, bytes]:
         namespace = dict(vars(runtime))
         exec(compile(source, f"<kernel {key}>", "exec"), namespace)
         function = namespace["kernel"]
-    compiled: Any = cfunc("void(int64)", **runtime.OPTIONS)(function)
+    with _without_collection():
+        compiled: Any = cfunc("void(int64)", **runtime.OPTIONS)(function)
     _alive.append(compiled)
     return int(compiled.address), compiled.native_name, bytes(compiled._library._get_compiled_object())
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for garbage meanwhile: a compilation makes many objects and frees them by itself."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

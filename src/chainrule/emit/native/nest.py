@@ -22,13 +22,13 @@ from ...shapes import Dim, Shape, product
 from .access import ZERO, Index, Place, Walker, counter
 from .steps import Layout, Plan, Step, base_of
 
-OWN = {"exp_f4", "tanh_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softplus_f8"}
+OWN = {"exp_f4", "tanh_f4", "sqrt_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softplus_f8"}
 """Functions of `runtime` that stand for math's, or that math has not."""
 
 SHORT = {"f4", "f8", "i4", "i8", "u8"}
 """Types that `runtime` knows under these names."""
 
-_CALLS = re.compile(r"(?:math\.)?\b(exp|tanh|logistic|softplus)\(")
+_CALLS = re.compile(r"(?:math\.)?\b(exp|tanh|sqrt|logistic|softplus)\(")
 
 
 def type_name(dtype: np.dtype[Any]) -> str:

@@ -67,7 +67,7 @@ class NativeRunner:
             stage = self._stage(sizes)
             for leaf, array in zip(self.program.inputs, converted, strict=True):
                 stage.put(leaf, array)
-            stage.run(1)
+            stage.call()
             return {name: stage.output(name) for name in self.program.outputs}
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
@@ -88,7 +88,7 @@ class NativeRunner:
         for leaf, array in zip(self.program.inputs, arrays, strict=True):
             if not is_batched(leaf):
                 stage.put(leaf, np.asarray(array, leaf.dtype))
-        return stage.run(len(rows) // size, rows, size)
+        return stage.run(len(rows) // size, rows)
 
     def _bound(self, arrays: Sequence[Any], size: int) -> Stage:
         """The stage for a batch size, fed with these arrays; found again while they stay the same objects."""

@@ -58,39 +58,65 @@ def call(context, function, block):
 
 
 @intrinsic
-def call_gemm(context, function, arguments):
-    """Call BLAS's gemm by its address; `arguments` holds thirteen addresses."""
+def call_gemm(context, function, arguments, a, b, c):
+    """Call BLAS's gemm by its address, with the thirteen addresses of a table, the matrices' given anew."""
 
     def build(ctx, builder, signature, args):
-        gemm = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 13)
-        passed = [builder.extract_value(args[1], i) for i in range(13)]
-        builder.call(builder.inttoptr(args[0], gemm.as_pointer()), passed)
+        word = ir.IntType(64)
+        gemm = ir.FunctionType(ir.VoidType(), [word] * 13).as_pointer()
+        table = builder.inttoptr(args[1], word.as_pointer())
+        passed = [builder.load(builder.gep(table, [ir.Constant(word, i)])) for i in range(13)]
+        passed[6], passed[8], passed[11] = args[3], args[2], args[4]  # its columns are our rows: B before A
+        builder.call(builder.inttoptr(args[0], gemm), passed)
         return ctx.get_dummy_value()
 
-    return types.void(types.int64, types.UniTuple(types.int64, 13)), build
+    return types.void(*[types.int64] * 5), build
 
 
-def _control_word(name: str) -> Any:
-    """Store or load the floating-point control word of x86; nothing on other processors."""
-
-    @intrinsic
-    def access(context, address):
-        def build(ctx, builder, signature, args):
-            if "x86" in builder.module.triple or "i386" in builder.module.triple:
-                pointer = ir.IntType(8).as_pointer()
-                kind = ir.FunctionType(ir.VoidType(), [pointer])
-                function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}")
-                builder.call(function, [builder.inttoptr(args[0], pointer)])
-            return ctx.get_dummy_value()
-
-        return types.void(types.int64), build
-
-    return access
+def _control_word(builder: Any, name: str, word: Any) -> None:
+    """Store the floating-point control word of x86, or load it."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}")
+    builder.call(function, [builder.bitcast(word, pointer)])
 
 
-store_control, load_control = _control_word("stmxcsr"), _control_word("ldmxcsr")
+def _is_x86(builder: Any) -> bool:
+    return "x86" in builder.module.triple or "i386" in builder.module.triple
+
+
+@intrinsic
+def flush_denormals(context):
+    """Let denormal results and operands count as zero on x86; how it was before."""
+
+    def build(ctx, builder, signature, args):
+        word = cgutils.alloca_once(builder, ir.IntType(32), 2)
+        before, flushing = word, builder.gep(word, [ir.Constant(ir.IntType(32), 1)])
+        if _is_x86(builder):
+            _control_word(builder, "stmxcsr", before)
+            both = builder.or_(builder.load(before), ir.Constant(ir.IntType(32), FLUSH_TO_ZERO))
+            builder.store(both, flushing)
+            _control_word(builder, "ldmxcsr", flushing)
+        return builder.load(before)
+
+    return types.int32(), build
+
+
+@intrinsic
+def restore_denormals(context, before):
+    """Undo `flush_denormals`."""
+
+    def build(ctx, builder, signature, args):
+        word = cgutils.alloca_once_value(builder, args[0])
+        if _is_x86(builder):
+            _control_word(builder, "ldmxcsr", word)
+        return ctx.get_dummy_value()
+
+    return types.void(types.int32), build
+
+
+FLUSH_TO_ZERO = 0x8040
 SPINS = 4000
-FLUSH_TO_ZERO = 0x8040  # denormal results and operands count as zero
 
 
 @intrinsic
@@ -107,7 +133,7 @@ def high_product(context, x, y):
 
 @intrinsic
 def power_of_two(context, k):
-    """2**k as float32, for -126 <= k <= 127, from its bits."""
+    """2**k as float32, for -126 <= k <= 127, from its bits; 0 for k = -127."""
 
     def build(ctx, builder, signature, args):
         word = ir.IntType(32)
@@ -129,6 +155,21 @@ def atomic_add(context, address, value):
 
 
 @intrinsic
+def copy_memory(context, target, source, size):
+    """Copy so many bytes; the places may overlap."""
+
+    def build(ctx, builder, signature, args):
+        pointer = ir.IntType(8).as_pointer()
+        pointers = [builder.inttoptr(a, pointer) for a in args[:2]]
+        kind = ir.FunctionType(ir.VoidType(), [pointer, pointer, ir.IntType(64), ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.memmove.p0i8.p0i8.i64")
+        builder.call(function, [*pointers, args[2], ir.Constant(ir.IntType(1), 0)])
+        return ctx.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), build
+
+
+@intrinsic
 def call_plain(context, function):
     """Call a function without arguments by its address."""
 
@@ -147,25 +188,22 @@ inlined = njit(forceinline=True, no_cpython_wrapper=True, **OPTIONS)
 
 ZERO, HALF, ONE, TWO, QUARTER, TEN = (f4(v) for v in (0, 0.5, 1, 2, 0.25, 10))
 LOG2_E, LN2_HIGH, LN2_LOW = f4(1.44269504), f4(0.693359375), f4(-2.12194440e-4)
-LARGEST, SMALLEST, OVERFLOW, UNDERFLOW = f4(88.8), f4(-87.4), f4(88.7228), f4(-87.33)
+LARGEST, SMALLEST = f4(88.8), f4(-87.4)  # beyond them e**x is infinite, or too small for a normal number
 E2, E3, E4, E5, E6 = (f4(1 / v) for v in (2, 6, 24, 120, 720))  # of exp's series
 T3, T5, T7, T9 = (f4(v) for v in (-1 / 3, 2 / 15, -17 / 315, 62 / 2835))  # of tanh's
-INFINITE, FIRST = f4(inf), i4(1)
+FIRST = i4(1)
 
 
 @inlined
 def exp_f4(x):
-    """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction)."""
+    """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction); 0 below 2**-125."""
     t = x if x < LARGEST else LARGEST
     t = t if t > SMALLEST else SMALLEST
     k = i4(t * LOG2_E + (HALF if t > ZERO else -HALF))
     w = f4(k)
     r = (t - w * LN2_HIGH) - w * LN2_LOW
     p = ONE + r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * E6)))))
-    y = p * power_of_two(k - FIRST) * TWO
-    y = ZERO if x < UNDERFLOW else y
-    y = INFINITE if x > OVERFLOW else y
-    return x if x != x else y
+    return x if x != x else p * power_of_two(k - FIRST) * TWO
 
 
 @inlined
@@ -177,6 +215,13 @@ def tanh_f4(x):
     y = a * (ONE + q * (T3 + q * (T5 + q * (T7 + q * T9)))) if a < QUARTER else y
     y = -y if x < ZERO else y
     return x if x != x else y
+
+
+@inlined
+def sqrt_f4(x):
+    """The square root; hidden, for LLVM's estimate of 1 / sqrt(x) is NaN at 0 and infinity."""
+    y = math.sqrt(x)
+    return y if x > ZERO else (x if x == ZERO else y)
 
 
 @inlined
@@ -253,109 +298,68 @@ def inside(i, n, flag):
 
 
 def gemm_f4(block):
-    """C = alpha A B + beta C for a number of matrices in a row; its block is `instance.GEMM`."""
+    """C = alpha A B + beta C for a number of matrices in a row; its block is `blocks.GEMM`."""
     a = i8p(block)
-    numbers, w = f4p(a[0]), a[12]
-    numbers[0] = f4p(a[1])[0] if a[1] != 0 else ONE
-    if a[2] != 0:
-        numbers[0] = -numbers[0]
-    for i in range(a[4]):
-        x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
-        call_gemm(a[3], (a[11], a[11] + 1, w, w + 4, w + 8, a[0], y, w + 12, x, w + 16, a[0] + 4, c, w + 20))
+    numbers = f4p(a[0])
+    numbers[0] = numbers[2] * f4p(a[1])[0]
+    for i in range(a[3]):
+        call_gemm(a[2], a[10], a[4] + i * a[5], a[6] + i * a[7], a[8] + i * a[9])
 
 
 def gemm_f8(block):
     """The same for float64."""
     a = i8p(block)
-    numbers, w = f8p(a[0]), a[12]
-    numbers[0] = f8p(a[1])[0] if a[1] != 0 else 1.0
-    if a[2] != 0:
-        numbers[0] = -numbers[0]
-    for i in range(a[4]):
-        x, y, c = a[5] + i * a[6], a[7] + i * a[8], a[9] + i * a[10]
-        call_gemm(a[3], (a[11], a[11] + 1, w, w + 4, w + 8, a[0], y, w + 12, x, w + 16, a[0] + 8, c, w + 20))
+    numbers = f8p(a[0])
+    numbers[0] = numbers[2] * f8p(a[1])[0]
+    for i in range(a[3]):
+        call_gemm(a[2], a[10], a[4] + i * a[5], a[6] + i * a[7], a[8] + i * a[9])
 
 
 def gather(block):
-    """Copy the rows of a batch: count, words a row, source, target, address of the rows' address."""
+    """Copy the rows of a batch; its block is `blocks.GATHER`."""
     a = i8p(block)
-    n, width = a[0], a[1]
-    source, target, rows = u4p(a[2]), u4p(a[3]), i8p(i8p(a[4])[0])
-    for r in range(n):
-        q = rows[r] * width
-        for c in range(width):
-            target[r * width + c] = source[q + c]
+    width, rows = a[1], i8p(a[4])
+    for r in range(a[0]):
+        copy_memory(a[3] + r * width, a[2] + rows[r] * width, width)
 
 
-def gather_bytes(block):
-    """The same for rows whose size is not a number of four-byte words."""
+def copy(block):
+    """Copy bytes, then move on in source and target; its block is `blocks.COPY`."""
     a = i8p(block)
-    n, width = a[0], a[1]
-    source, target, rows = u1p(a[2]), u1p(a[3]), i8p(i8p(a[4])[0])
-    for r in range(n):
-        q = rows[r] * width
-        for c in range(width):
-            target[r * width + c] = source[q + c]
-
-
-def drive(block):
-    """All batches of a slice of an epoch, on one of the threads that share the lanes.
-
-    A batch goes through phases; in each, every lane has calls of its own, and the next phase starts
-    when all lanes are done. Block: phases, first lane, last lane + 1, lanes, address of (count,
-    functions, blocks) for each phase and lane, batches, rows, batch size, cells of the lanes' rows,
-    lanes' first rows, losses, loss (or 0), whether it is float64, words for the control word,
-    the flag of refused indices, barrier, threads, address of a function that yields the processor (or 0).
-    """
-    a = i8p(block)
-    lanes, table, cells, starts = a[3], i8p(a[4]), i8p(a[8]), i8p(a[9])
-    losses, barrier = f8p(a[10]), a[15]
-    store_control(a[13])
-    words = i4p(a[13])
-    words[1] = words[0] | i4(FLUSH_TO_ZERO)
-    load_control(a[13] + 4)
-    meetings = 0
-    for batch in range(a[5]):
-        for phase in range(a[0]):
-            for lane in range(a[1], a[2]):
-                cells[lane] = a[6] + (batch * a[7] + starts[lane]) * 8
-                entry = (phase * lanes + lane) * 3
-                functions, blocks = i8p(table[entry + 1]), i8p(table[entry + 2])
-                for k in range(table[entry]):
-                    call(functions[k], blocks[k])
-            if a[16] > 1:  # wait for the others: spin a while, then let other work have the processor
-                meetings += a[16]
-                atomic_add(barrier, 1)
-                turns = 0
-                while atomic_add(barrier, 0) < meetings:
-                    turns += 1
-                    if turns > SPINS and a[17] != 0:
-                        call_plain(a[17])
-        if a[1] == 0 and a[11] != 0:
-            losses[batch] = f8p(a[11])[0] if a[12] != 0 else f8(f4p(a[11])[0])
-    load_control(a[13])
-
-
-@inlined
-def copy_bytes(copies, first, count, t):
-    """Copies number `first` to `first + count` for step t: source, its step, target, its step, bytes."""
-    for k in range(first, first + count):
-        source = u1p(copies[5 * k] + copies[5 * k + 1] * t)
-        target = u1p(copies[5 * k + 2] + copies[5 * k + 3] * t)
-        for b in range(copies[5 * k + 4]):
-            target[b] = source[b]
+    copy_memory(a[2], a[0], a[4])
+    a[0] += a[1]
+    a[2] += a[3]
 
 
 def repeat(block):
-    """A nested program, run a number of times; its block is `instance.REPEAT`."""
+    """Call some kernels once, then others a number of times; its block is `blocks.REPEAT`.
+
+    Everything that runs more than once is this: a scan's body over its items, a step over the batches.
+    """
     a = i8p(block)
-    functions, blocks, copies = i8p(a[2]), i8p(a[3]), i8p(a[7])
-    copy_bytes(copies, 0, a[4], 0)
-    for t in range(a[0]):
-        copy_bytes(copies, a[4], a[5], t)
-        for f in range(a[1]):
-            call(functions[f], blocks[f])
-        copy_bytes(copies, a[4] + a[5], a[6], t)
+    first, each = i8p(a[1]), i8p(a[3])
+    before = flush_denormals()
+    for k in range(a[0]):
+        call(first[2 * k], first[2 * k + 1])
+    for _ in range(a[4]):
+        for k in range(a[2]):
+            call(each[2 * k], each[2 * k + 1])
+    restore_denormals(before)
 
 
-FIXED = {f.__name__: f for f in (gemm_f4, gemm_f8, gather, gather_bytes, drive, repeat)}
+def meet(block):
+    """Wait until all threads have come so far: spin a while, then let other work have the processor.
+
+    Its block is `blocks.MEET`.
+    """
+    a = i8p(block)
+    a[1] += a[2]
+    atomic_add(a[0], 1)
+    turns = 0
+    while atomic_add(a[0], 0) < a[1]:
+        turns += 1
+        if turns > SPINS and a[3] != 0:
+            call_plain(a[3])
+
+
+FIXED = {f.__name__: f for f in (gemm_f4, gemm_f8, gather, copy, repeat, meet)}

@@ -1,4 +1,4 @@
-"""What one batch size needs to run: instances, the calls of each lane in each phase, and the driver."""
+"""What one batch size needs to run: instances, the calls of each lane in each phase, and who makes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import EvaluationError
 from ...graph.tensor import Tensor
 from ...shapes import Size, evaluate, evaluate_shape
+from .blocks import COPY, GATHER, MEET, REPEAT, Call, block, table
 from .code import Code
 from .instance import Instance
 from .kernels import addresses
@@ -18,11 +19,51 @@ from .memory import Buffer
 from .render import Kernel
 from .shards import LANES, ROWS, Cut
 from .steps import Product, base_of
-from .threads import run_lanes
+from .threads import drive, thread_count, yield_address
 
 Array = np.ndarray[Any, Any]
-Calls = list[tuple[int, Array]]  # machine code and its block
-Phases = list[list[Calls]]  # by phase and lane
+Phases = list[list[list[Call]]]
+"""The calls of each phase and lane: the next phase starts when all lanes are done with one."""
+SOURCE, TARGET = COPY.index("source"), COPY.index("target")
+TIMES, EXPECTED = REPEAT.index("times"), MEET.index("expected")
+
+
+class Worker:
+    """What one thread does: its lanes' calls of all phases, meeting the other threads after each.
+
+    Parameters
+    ----------
+    lanes : range
+    phases : list
+    meeting : ndarray or None
+        The block of `runtime.meet`; None if there is one thread.
+    """
+
+    def __init__(self, lanes: range, phases: Phases, meeting: Array | None) -> None:
+        self.lanes, self.meeting = lanes, meeting
+        self.calls: list[Call] = []
+        for by_lane in phases:
+            self.calls += [call for lane in lanes for call in by_lane[lane]]
+            if meeting is not None:
+                self.calls.append((addresses(["meet"])[0], meeting))
+        self.table = table(self.calls)
+        self.once = block(REPEAT, each_count=len(self.table), each=self.table, times=1)
+
+    def feed(self, places: Array, gathers: list[Call], loss: Array | None) -> None:
+        """Let a batch begin with its rows' numbers put at `places`, and gathers; end with its loss kept."""
+        self.take = block(COPY, source_step=places.nbytes, target=places, bytes=places.nbytes)
+        size = 0 if loss is None else loss.itemsize
+        self.keep = block(COPY, source=0 if loss is None else loss, target_step=size, bytes=size)
+        copier = addresses(["copy"])[0]
+        calls = [(copier, self.take), *gathers, *self.calls, (copier, self.keep)]
+        listed = table(calls)
+        self.kept = places, calls, listed  # machine code has their addresses
+        self.batches = block(REPEAT, each_count=len(calls), each=listed)
+
+    def aim(self, batches: int, rows: int, losses: int) -> None:
+        """Take so many batches from the row numbers at an address, and put their losses at another."""
+        self.batches[TIMES] = batches
+        self.take[SOURCE], self.keep[TARGET] = rows, losses
 
 
 class Stage:
@@ -49,14 +90,20 @@ class Stage:
         phases: Phases,
         many: bool | None,
     ) -> None:
-        self.lanes, self.starts, self.last, self.phases, self.many = list(lanes), starts, last, phases, many
+        self.lanes, self.starts, self.last, self.many = list(lanes), starts, last, many
         self.instances = list(dict.fromkeys([*self.lanes, last]))
-        self.flag = last.flag
-        self.cells = np.zeros(len(self.lanes), np.int64)
-        self.first_rows = np.array(starts, np.int64)
         self.tables: list[Array] = []
-        self._tabulate([[] for _ in self.lanes])
-        self.alone, self.kept = self.table, self.keep  # for single calls, which gather nothing
+        self.barrier = np.zeros(1, np.int64)
+        self.assign(phases)
+
+    def assign(self, phases: Phases) -> None:
+        """Give the lanes to as many workers as there may be threads."""
+        self.phases, count = phases, len(self.lanes)
+        threads = 1 if count == 1 else min(thread_count(), count)
+        self.workers = []
+        for first, end in pairwise(count * i // threads for i in range(threads + 1)):
+            meeting = block(MEET, barrier=self.barrier, threads=threads, give_way=yield_address())
+            self.workers.append(Worker(range(first, end), phases, meeting if threads > 1 else None))
 
     # inputs and outputs -----------------------------------------------------------------------
 
@@ -79,64 +126,49 @@ class Stage:
     def feed(self, tables: Sequence[tuple[Tensor, Any]], size: int) -> None:
         """Let each batch of so many rows gather them from these arrays."""
         self.tables = [np.ascontiguousarray(a, leaf.dtype) for leaf, a in tables]
-        gathers: list[Calls] = []
-        for lane, instance in enumerate(self.lanes):
-            count = size if len(self.lanes) == 1 else instance.sizes[ROWS]
-            cell = self.cells.ctypes.data + 8 * lane
-            gathers.append(
-                [_gather(instance.array(leaf), table, count, cell)
-                 for (leaf, _), table in zip(tables, self.tables, strict=True)
-                 if leaf in instance.code.memory.of]
-            )  # fmt: skip
-        self._tabulate(gathers)
+        loss = self.last.array(next(iter(self.last.code.plan.outputs.values())))
+        self.losses_type = loss.dtype
+        for worker in self.workers:
+            places, gathers = np.zeros(size, np.int64), []
+            for lane in worker.lanes:
+                instance, start = self.lanes[lane], self.starts[lane]
+                count = size if len(self.lanes) == 1 else instance.sizes[ROWS]
+                gathers += [
+                    _gather(instance.array(leaf), array, places[start : start + count])
+                    for (leaf, _), array in zip(tables, self.tables, strict=True)
+                    if leaf in instance.code.memory.of
+                ]
+            worker.feed(places, gathers, loss if worker is self.workers[0] else None)
 
-    def _tabulate(self, gathers: list[Calls]) -> None:
-        """The addresses that the driver reads: count, functions and blocks of each phase and lane."""
-        self.keep: list[Array] = []
-        entries = []
-        for phase, by_lane in enumerate(self.phases):
-            for lane, calls in enumerate(by_lane):
-                every = [*gathers[lane], *calls] if phase == 0 else calls
-                functions = np.array([f for f, _ in every] or [0], np.int64)
-                blocks = np.array([b.ctypes.data for _, b in every] or [0], np.int64)
-                self.keep += [functions, blocks, *(b for _, b in every)]
-                entries += [len(every), functions.ctypes.data, blocks.ctypes.data]
-        self.table = np.array(entries or [0], np.int64)
-        loss = next(iter(self.last.code.plan.outputs.values()), None)
-        number = loss is not None and loss.shape == () and loss.dtype.kind == "f"
-        at = self.last.array(loss) if loss is not None and number else None
-        self.block = np.zeros(18, np.int64)
-        self.block[[0, 3, 4, 8, 9]] = [
-            len(self.phases), len(self.lanes), self.table.ctypes.data, self.cells.ctypes.data,
-            self.first_rows.ctypes.data,
-        ]  # fmt: skip
-        if at is not None:
-            self.block[[11, 12]] = at.ctypes.data, at.dtype == np.float64
-        self.block[14] = self.flag.ctypes.data
+    def call(self) -> None:
+        """Run once, on the inputs that were put."""
+        self._drive([worker.once for worker in self.workers])
 
-    def run(self, batches: int, rows: Array | None = None, size: int = 0) -> Array:
-        """Run batches; the first output of each, if it is a number.
+    def run(self, batches: int, rows: Array) -> Array:
+        """Run batches of the rows with these numbers; the first output of each, as float64.
 
         Raises
         ------
         EvaluationError
             If an index that is computed lies outside its axis.
         """
-        losses = np.zeros(batches)
-        self.flag[0] = 0
-        self.block[4] = (self.alone if rows is None else self.table).ctypes.data
-        self.block[[5, 6, 7, 10]] = (
-            batches,
-            rows.ctypes.data if rows is not None else 0,
-            size,
-            losses.ctypes.data,
-        )
-        run_lanes(self.block, len(self.lanes), self.many)
-        if self.flag[0]:
+        losses = np.zeros(batches, self.losses_type)
+        places, results = rows.ctypes.data, losses.ctypes.data
+        for worker in self.workers:
+            worker.aim(batches, places, results)
+        self._drive([worker.batches for worker in self.workers])
+        return losses.astype(np.float64)
+
+    def _drive(self, blocks: Sequence[Array]) -> None:
+        self.last.flag[0] = self.barrier[0] = 0
+        for worker in self.workers:
+            if worker.meeting is not None:
+                worker.meeting[EXPECTED] = 0
+        drive([b.ctypes.data for b in blocks], self.barrier, self.many)
+        if self.last.flag[0]:
             raise EvaluationError(
                 "an index lies outside its axis: check the labels or indices that were passed"
             )
-        return losses
 
 
 def plain_stage(
@@ -144,9 +176,7 @@ def plain_stage(
 ) -> Stage:
     """One lane that does everything."""
     instance = Instance(code, _places(code, variables), sizes)
-    return Stage(
-        [instance], [0], instance, [[list(zip(instance.functions, instance.blocks, strict=True))]], many
-    )
+    return Stage([instance], [0], instance, [[instance.calls]], many)
 
 
 def shared_stage(
@@ -170,7 +200,7 @@ def shared_stage(
         for dim, leaf in cut.sizes.items():
             if leaf in instance.code.memory.of:
                 instance.array(leaf)[0] = evaluate(dim, sizes)
-    phases: Phases = [[list(zip(x.functions, x.blocks, strict=True)) for x in lanes], *_rest_phases(last)]
+    phases: Phases = [[x.calls for x in lanes], *_rest_phases(last)]
     return Stage(lanes, starts[:-1], last, phases, False)
 
 
@@ -189,12 +219,13 @@ def _rest_phases(instance: Instance) -> Phases:
     written: set[Buffer] = set()
     memory, plan = instance.code.memory, instance.code.plan
     for i, kernel in enumerate(instance.code.kernels):
+        function, whole = instance.calls[i]
         halves = instance.halves(kernel, LANES) if isinstance(kernel, Kernel) else None
         anchors = plan.steps[i].anchors
         results = [x for a in anchors for x in plan.items.get(a, [a])]
         new = {memory.of[x] for x in results if x in memory.of}
         if isinstance(kernel, Kernel):
-            length = int(instance.blocks[i][0])
+            length = int(whole[0])
             mine = {
                 memory.buffer(m): (length if k in kernel.flat else 0) if halves else -1
                 for k, m in enumerate(kernel.memories)
@@ -212,18 +243,17 @@ def _rest_phases(instance: Instance) -> Phases:
             uses, written = {}, set()
         for lane in range(LANES):
             if halves is not None:
-                phases[-1][lane].append((instance.functions[i], halves[lane]))
+                phases[-1][lane].append((function, halves[lane]))
             elif lane == 0:
-                phases[-1][0].append((instance.functions[i], instance.blocks[i]))
+                phases[-1][0].append((function, whole))
         for b, use in mine.items():
             uses.setdefault(b, set()).add(use)
         written |= new
     return phases
 
 
-def _gather(target: Array, table: Array, count: int, cell: int) -> tuple[int, Array]:
-    """The call that copies a batch's rows of a table."""
-    width = table.itemsize * int(np.prod(table.shape[1:], dtype=int))
-    words = width % 4 == 0
-    block = [count, width // 4 if words else width, table.ctypes.data, target.ctypes.data, cell]
-    return addresses(["gather" if words else "gather_bytes"])[0], np.array(block, np.int64)
+def _gather(target: Array, source: Array, places: Array) -> Call:
+    """The call that copies the rows of a table whose numbers are at `places`."""
+    width = source.itemsize * int(np.prod(source.shape[1:], dtype=int))
+    own = block(GATHER, rows=len(places), width=width, source=source, target=target, places=places)
+    return addresses(["gather"])[0], own

@@ -6,7 +6,7 @@ import ctypes
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -58,7 +58,7 @@ def blas_threads(count: int) -> Iterator[None]:
 
 
 @cache
-def _yield_address() -> int:
+def yield_address() -> int:
     """The address of the system's function that gives the processor to other work; 0 if there is none."""
     try:
         return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
@@ -68,8 +68,8 @@ def _yield_address() -> int:
 
 @cache
 def _driver() -> Any:
-    """The driver as a function of its block's address; the interpreter lock is released while it runs."""
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(addresses(["drive"])[0])
+    """`runtime.repeat` as a function of its block's address; it runs without the interpreter lock."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(addresses(["repeat"])[0])
 
 
 class _Helper(threading.Thread):
@@ -94,35 +94,30 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_helpers.clear)  # threads do not live on in a forked process
 
 
-def run_lanes(block: Array, lanes: int, many: bool | None) -> None:
-    """Drive a stage's block: its lanes on as many threads as there may be.
+def drive(blocks: Sequence[int], barrier: Array, many: bool | None) -> None:
+    """Run what the blocks of `runtime.repeat` at these addresses say, each on a thread of its own.
 
     Parameters
     ----------
-    block : ndarray of int64
-        As `runtime.drive` describes it, all but the threads' own entries.
-    lanes : int
+    blocks : sequence of int
+    barrier : ndarray of int64, shape (1,)
+        Where the threads meet: how many have come, in all.
     many : bool or None
         Whether BLAS may use several threads; None where its products are too small for it to try.
     """
     function = _driver()
-    threads = min(thread_count(), lanes)
-    barrier = np.zeros(1, np.int64)
-    blocks, words = [], np.zeros((threads, 32), np.int32)  # each control word on a cache line of its own
-    for i in range(threads):
-        own = block.copy()
-        own[[1, 2]] = lanes * i // threads, lanes * (i + 1) // threads
-        own[[13, 15, 16, 17]] = words[i].ctypes.data, barrier.ctypes.data, threads, _yield_address()
-        blocks.append(own)
     with nullcontext() if many is None else blas_threads(thread_count() if many else 1):
-        while len(_helpers) < threads - 1:
+        if len(blocks) == 1:
+            function(blocks[0])
+            return
+        while len(_helpers) < len(blocks) - 1:
             _helpers.append(_Helper())
         events = []
-        for helper, own in zip(_helpers, blocks[1:], strict=False):
+        for helper, block in zip(_helpers, blocks[1:], strict=False):
             events.append(threading.Event())
-            helper.tasks.put((function, own.ctypes.data, events[-1]))
+            helper.tasks.put((function, block, events[-1]))
         try:
-            function(blocks[0].ctypes.data)
+            function(blocks[0])
         finally:
             barrier[0] += 1 << 40  # whoever still waits need not: all are done, or this one was interrupted
             for event in events:
