@@ -1,26 +1,20 @@
-"""Layers, losses, initial weights, and a network's structure, names and source."""
+"""Scaling layers, and a network's structure, names and source."""
 
 import copy
-import math
 import pickle
 
 import numpy as np
 import pytest
 
-from chainrule.autodiff.gradient import gradient
 from chainrule.errors import (
     ChainruleError,
     DataError,
-    DTypeError,
     NotFittedError,
     ParameterError,
     ShapeError,
     UnknownNameError,
 )
-from chainrule.graph.tensor import tensor
-from chainrule.nn.init import initial_weights
-from chainrule.nn.layers import ACTIVATIONS, Dense
-from chainrule.nn.losses import LOSSES, binary_cross_entropy, cross_entropy, half_sum, mse
+from chainrule.nn.dense import Dense
 from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
 from chainrule.training.network import Network
@@ -38,32 +32,6 @@ W, B = numbers(3, 4), numbers(4, seed=1)
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Dense(0), ParameterError, "units must be a positive int, got 0"),
-        (lambda: Dense(-3), ParameterError, "got -3. Pass e.g. Dense\\(8\\)"),
-        (lambda: Dense(2.5), ParameterError, "got 2.5"),
-        (lambda: Dense(True), ParameterError, "got True"),
-        (lambda: Dense("8"), ParameterError, "got '8'"),
-        (lambda: Dense(4, "rellu"), UnknownNameError, "did you mean 'relu'"),
-        (lambda: Dense(4, None), UnknownNameError, "activation None is unknown"),
-        (lambda: Dense(4, ["relu"]), UnknownNameError, "is unknown"),
-        (lambda: Dense(4, init="hee"), UnknownNameError, "did you mean 'he'"),
-        (lambda: Dense(4, name="my gate"), ParameterError, "not a plain identifier"),
-        (lambda: Dense(4, name="x; import os"), ParameterError, "not a plain identifier"),
-        (lambda: Dense(4, name="class"), ParameterError, "not a plain identifier"),
-        (lambda: Dense(4, name="größe"), ParameterError, "not a plain identifier"),
-        (lambda: Dense(4, name=3), ParameterError, "not a plain identifier"),
-        (
-            lambda: Dense(4, weights=numbers(3, 5)),
-            ShapeError,
-            "must have shape \\(inputs, 4\\), got \\(3, 5\\)",
-        ),
-        (lambda: Dense(4, weights=numbers(0, 4)), ShapeError, "got \\(0, 4\\)"),
-        (lambda: Dense(4, weights=numbers(4)), DataError, "expected 2 axes"),
-        (lambda: Dense(4, weights=[[1, 2, 3, 4], [1]]), DTypeError, "weights"),
-        (lambda: Dense(1, weights=[["a"]]), DTypeError, "expected real numbers"),
-        (lambda: Dense(1, weights=[[math.nan]]), DataError, "NaN or infinity"),
-        (lambda: Dense(4, bias=numbers(3)), ShapeError, "bias must have shape \\(4,\\), got \\(3,\\)"),
-        (lambda: Dense(1, bias=[math.inf]), DataError, "NaN or infinity"),
         (lambda: Standardize([1, 2], [1]), ShapeError, "one number a column each"),
         (lambda: Standardize([], []), ShapeError, "one number a column each"),
         (lambda: Standardize([0, 0], [1, 0]), DataError, "std must be positive"),
@@ -74,41 +42,6 @@ def test_layers_refuse_bad_arguments(make, error, message):
     with pytest.raises(error, match=message) as caught:
         make()
     assert isinstance(caught.value, ChainruleError)
-
-
-REFERENCE = {
-    "elu": lambda z: np.where(z > 0, z, np.exp(z) - 1),
-    "gelu": lambda z: 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))),
-    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
-    "linear": lambda z: z,
-    "logistic": lambda z: 1 / (1 + np.exp(-z)),
-    "relu": lambda z: np.where(z > 0, z, 0),
-    "silu": lambda z: z / (1 + np.exp(-z)),
-    "softplus": lambda z: np.log(1 + np.exp(z)),
-    "tanh": np.tanh,
-}
-
-
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_dense_computes_its_formula(activation):
-    net = Network([Dense(4, activation, weights=W, bias=B)], loss="mse", dtype="float64")
-    X = numbers(6, 3, seed=2)
-    np.testing.assert_allclose(net.predict(X), REFERENCE[activation](X @ W + B), rtol=1e-13)
-
-
-@pytest.mark.parametrize(
-    ("alias", "name"), [("sigmoid", "logistic"), ("identity", "linear"), ("swish", "silu")]
-)
-def test_common_other_names_of_activations_are_taken(alias, name):
-    assert Dense(4, alias).activation == name
-
-
-def test_weights_asked_before_there_are_any():
-    layer = Dense(4)
-    for ask in (lambda: layer.W, lambda: layer.b):
-        with pytest.raises(NotFittedError, match="build\\(inputs, seed=0\\)"):
-            ask()
-    np.testing.assert_array_equal(Dense(4, weights=W).W, W)
 
 
 def test_standardize_and_rescale_are_inverse_and_not_trained():
@@ -124,124 +57,10 @@ def test_standardize_and_rescale_are_inverse_and_not_trained():
     assert "(x - mean_x) / std_x" in net.source()
 
 
-# initial weights ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("init", "bound"), [("glorot", math.sqrt(6 / 700)), ("he", math.sqrt(6 / 400))])
-def test_initial_weights_fill_their_interval_evenly(init, bound):
-    drawn = initial_weights(init, 400, 300, seed=3, position=0)
-    assert drawn.shape == (400, 300)
-    assert np.abs(drawn).max() <= bound
-    assert np.abs(drawn).max() > 0.999 * bound
-    # 120,000 draws: mean and variance within five standard errors of a uniform distribution's
-    assert abs(drawn.mean()) < 5 * bound / math.sqrt(3 * drawn.size)
-    assert abs(drawn.var() / (bound**2 / 3) - 1) < 5 * math.sqrt(0.8 / drawn.size)
-
-
-def test_initial_weights_are_those_of_philox_keyed_by_seed_and_position():
-    bits = np.random.Philox(key=[7, 1], counter=[0, 2, 0, 0]).random_raw(12).reshape(3, 4)
-    expected = (2 * ((bits >> 11) * 2.0**-53) - 1) * math.sqrt(6 / 7)
-    np.testing.assert_allclose(initial_weights("glorot", 3, 4, seed=7, position=2), expected, rtol=1e-15)
-
-
-def test_initial_weights_depend_on_seed_position_and_nothing_else():
-    def drawn(dtype="float64", seed=0, **settings):
-        net = Network([Dense(5, **settings), Dense(5), Dense(5)], loss="mse", dtype=dtype)
-        net.build(5, seed)
-        return net
-
-    first, second = drawn(), drawn()
-    assert all(np.array_equal(first.parameters[k], second.parameters[k]) for k in first.parameters)
-    assert not np.array_equal(first["hidden1"].W, first["hidden2"].W)
-    assert not np.array_equal(first["hidden1"].W, drawn(seed=1)["hidden1"].W)
-    np.testing.assert_array_equal(first["hidden1"].W.astype(np.float32), drawn("float32")["hidden1"].W)
-    assert not first["hidden1"].b.any()
-    np.random.seed(5)  # noqa: NPY002 (global state must not matter)
-    assert np.array_equal(drawn()["hidden1"].W, first["hidden1"].W)
-
-
-@pytest.mark.parametrize(
-    ("activation", "init"), [("relu", "he"), ("gelu", "he"), ("tanh", "glorot"), ("linear", "glorot")]
-)
-def test_default_init_suits_the_activation(activation, init):
-    net = Network([Dense(5, activation)], loss="mse", dtype="float64")
-    net.build(3, seed=4)
-    np.testing.assert_array_equal(net["output"].W, initial_weights(init, 3, 5, 4, 0))
-
-
-def test_unknown_initial_weights():
-    with pytest.raises(UnknownNameError, match="init 'hee' is unknown; did you mean 'he'"):
-        initial_weights("hee", 3, 4, 0, 0)
-
-
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, None, True, "1"])
 def test_seeds_that_are_none_are_refused(seed):
     with pytest.raises(ParameterError, match="seed must be an int"):
         Network([Dense(5)], loss="mse").build(3, seed)
-
-
-# losses ---------------------------------------------------------------------------------------
-
-Z, T = numbers(5, 3), numbers(5, 3, seed=1)
-LABELS = np.array([0, 2, 1, 1, 0])
-PROBABILITY = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
-YES = (T > 0).astype(float)
-P = 1 / (1 + np.exp(-Z))
-
-
-@pytest.mark.parametrize(
-    ("loss", "z", "t", "value", "slope"),
-    [
-        (mse, Z, T, ((Z - T) ** 2).mean(), 2 * (Z - T) / 15),
-        (half_sum, Z, T, ((Z - T) ** 2).sum() / 2 / 5, (Z - T) / 5),
-        (
-            cross_entropy,
-            Z,
-            LABELS,
-            -np.log(PROBABILITY[range(5), LABELS]).mean(),
-            (PROBABILITY - np.eye(3)[LABELS]) / 5,
-        ),
-        (binary_cross_entropy, Z, YES, -(YES * np.log(P) + (1 - YES) * np.log(1 - P)).mean(), (P - YES) / 15),
-    ],
-)
-def test_losses_agree_with_their_formulas(loss, z, t, value, slope):
-    z = tensor(z)
-    result = loss(z, tensor(t))
-    assert result.name == "loss"
-    assert float(result) == pytest.approx(value, rel=1e-13)
-    np.testing.assert_allclose(gradient(result, [z])[0].numpy(), slope, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("sign", [-1, 1])
-def test_losses_of_large_logits_are_exact(sign):
-    z = np.array([[1000.0, -1000.0]]) * sign
-    assert float(cross_entropy(z, np.array([0]))) == (0.0 if sign > 0 else 2000.0)
-    assert float(binary_cross_entropy(z, np.array([[1.0, 0.0]]))) == (0.0 if sign > 0 else 1000.0)
-    slope = gradient(cross_entropy(x := tensor(z), np.array([0])), [x])[0].numpy()
-    np.testing.assert_array_equal(slope, [[0.0, 0.0]] if sign > 0 else [[-1.0, 1.0]])
-
-
-@pytest.mark.parametrize(
-    ("loss", "z", "t", "error"),
-    [
-        (mse, Z, T[:, :1], ShapeError),
-        (mse, Z, T[:1], ShapeError),
-        (half_sum, Z[:, 0], T[:, 0], ShapeError),
-        (binary_cross_entropy, Z, YES[:, 0], ShapeError),
-        (cross_entropy, Z, LABELS[:4], ShapeError),
-        (cross_entropy, Z, T[:, 0], DTypeError),
-    ],
-)
-def test_losses_refuse_shapes_that_differ(loss, z, t, error):
-    with pytest.raises(error):
-        loss(z, t)
-
-
-def test_loss_names():
-    assert sorted(LOSSES) == ["binary_cross_entropy", "cross_entropy", "half_sum", "mse"]
-    for unknown in ("crossentropy", None, mse):
-        with pytest.raises(UnknownNameError, match=r"loss .* is unknown"):
-            Network([Dense(2)], loss=unknown)
 
 
 # structure ------------------------------------------------------------------------------------

@@ -24,36 +24,65 @@ if TYPE_CHECKING:
     from .emit.formula import formula, formulas
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
-    from .nn.layers import Dense
+    from .nn import init as inits
+    from .nn import losses
+    from .nn.dense import Dense
+    from .nn.maxout import Maxout
+    from .nn.merge import Add, Concatenate, Multiply
+    from .nn.regularise import BatchNorm, Dropout, LayerNorm
     from .nn.scaling import Rescale, Standardize
-    from .optim.rules import SGD, Adam
+    from .nn.wiring import Input
+    from .optim import schedules
+    from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
+    from .training.callbacks import Callback, EarlyStopping
     from .training.files import load
     from .training.history import History
     from .training.network import Network
 
-_LATER = {  # loaded when first used, so that importing the package stays light
-    "Adam": "optim.rules",
-    "Dense": "nn.layers",
-    "History": "training.history",
-    "Network": "training.network",
-    "Rescale": "nn.scaling",
-    "SGD": "optim.rules",
-    "Standardize": "nn.scaling",
-    "check_gradients": "autodiff.check",
+_LATER = {  # loaded when first used, so that importing the package stays light; room:name, or a room itself
+    "Adagrad": "optim.rules:Adagrad",
+    "Adam": "optim.rules:Adam",
+    "AdamW": "optim.rules:AdamW",
+    "Add": "nn.merge:Add",
+    "BatchNorm": "nn.regularise:BatchNorm",
+    "Callback": "training.callbacks:Callback",
+    "Concatenate": "nn.merge:Concatenate",
+    "Dense": "nn.dense:Dense",
+    "Dropout": "nn.regularise:Dropout",
+    "EarlyStopping": "training.callbacks:EarlyStopping",
+    "History": "training.history:History",
+    "Input": "nn.wiring:Input",
+    "LBFGS": "optim.rules:LBFGS",
+    "LayerNorm": "nn.regularise:LayerNorm",
+    "Lion": "optim.rules:Lion",
+    "Maxout": "nn.maxout:Maxout",
+    "Multiply": "nn.merge:Multiply",
+    "NAdam": "optim.rules:NAdam",
+    "Network": "training.network:Network",
+    "RMSProp": "optim.rules:RMSProp",
+    "Rescale": "nn.scaling:Rescale",
+    "Rprop": "optim.rules:Rprop",
+    "SGD": "optim.rules:SGD",
+    "Standardize": "nn.scaling:Standardize",
+    "check_gradients": "autodiff.check:check_gradients",
     "compile": "emit.engine:compile_program",
-    "formula": "emit.formula",
-    "formulas": "emit.formula",
-    "load": "training.files",
-    "loop_source": "emit.loop_source",
-    "numpy_source": "emit.numpy_source",
+    "formula": "emit.formula:formula",
+    "formulas": "emit.formula:formulas",
+    "inits": "nn.init",
+    "load": "training.files:load",
+    "loop_source": "emit.loop_source:loop_source",
+    "losses": "nn.losses",
+    "numpy_source": "emit.numpy_source:numpy_source",
+    "schedules": "optim.schedules",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
-    module, _, attribute = _LATER[name].partition(":")
-    value = getattr(import_module(f".{module}", __name__), attribute or name)
+    room, _, own = _LATER[name].partition(":")
+    module = import_module(f".{room}", __name__)
+    value = getattr(module, own) if own else module
     globals()[name] = value
     return value
 
@@ -63,13 +92,30 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Add",
+    "BatchNorm",
+    "Callback",
     "ChainruleError",
+    "Concatenate",
     "Dense",
+    "Dropout",
+    "EarlyStopping",
     "History",
+    "Input",
+    "LBFGS",
+    "LayerNorm",
+    "Lion",
+    "Maxout",
+    "Multiply",
+    "NAdam",
     "Network",
     "Program",
+    "RMSProp",
     "Rescale",
+    "Rprop",
     "SGD",
     "Standardize",
     "Tensor",
@@ -78,11 +124,14 @@ __all__ = [
     "formula",
     "formulas",
     "gradient",
+    "inits",
     "load",
     "loop_source",
+    "losses",
     "numpy_source",
     "placeholder",
     "scan",
+    "schedules",
     "tensor",
     "value_and_grad",
     *ops.__all__,

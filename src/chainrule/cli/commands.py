@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 import warnings
@@ -14,9 +13,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from ..checks import checked_seed, counted
 from ..errors import DataError, ModelFileError, ParameterError, unknown_name
-from ..nn.checks import checked_seed, counted
-from ..nn.layers import Dense, Layer
+from ..nn.dense import Dense
+from ..nn.layers import Layer
 from ..nn.scaling import Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
 from ..training.files import load
@@ -109,7 +109,7 @@ def train(
     if not as_json:
         _describe(table, network, rows, split.held_back)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="the loss became ")  # an error below
+        warnings.filterwarnings("ignore", message="in epoch ")  # an error below
         history = network.fit(
             split.X_train,
             split.y_train,
@@ -119,10 +119,9 @@ def train(
             seed=seed,
             engine=engine,
         )
-    if history.loss and not math.isfinite(history.loss[-1]):
-        became = "NaN" if math.isnan(history.loss[-1]) else "infinite"
+    if history.diverged:
         raise ParameterError(
-            f"the loss became {became} in epoch {history.epochs}; nothing was saved. "
+            f"{history.stopped}; nothing was saved. "
             f"--learning-rate {rule.learning_rate:g} is too large: pass a smaller one."
         )
     network.metadata = {"data": data, "columns": table.columns, "target": table.target}

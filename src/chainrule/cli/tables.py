@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import counted
 from ..errors import DataError, ParameterError, UnknownNameError, unknown_name
-from ..nn.checks import counted
 from ..training.loop import tell
 
 if TYPE_CHECKING:

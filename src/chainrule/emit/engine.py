@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DataError, DTypeError, EvaluationError, ParameterError, unknown_name
+from ..errors import DataError, DTypeError, EvaluationError, ParameterError, ShapeError, unknown_name
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..shapes import bind
@@ -20,6 +20,8 @@ ENGINES = ("auto", "numba", "numpy")
 
 class Runner(Protocol):
     """A program with a state: the present values of its variables."""
+
+    program: Program
 
     def load(self, values: Mapping[Tensor, Any]) -> None:
         """Set variables."""
@@ -39,7 +41,10 @@ class Runner(Protocol):
         """
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
-        """A call for each batch of rows, in order; the first output of each. Errors as for a call."""
+        """A call for each batch of rows, in order; the first output of each. Errors as for a call.
+
+        An input without axes takes one number for all batches, or an array with a number for each.
+        """
 
 
 def choose_engine(program: Program, sizes: Mapping[str, int], steps: int) -> str:
@@ -115,9 +120,35 @@ def checked_tables(
     converted = _converted(program, arrays)
     sizes: dict[str, int] = {}
     for leaf, array in zip(program.inputs, converted, strict=True):
+        if leaf.shape == ():
+            continue  # `checked_scalars` looks at these
         shape = (batch_size, *array.shape[1:]) if is_batched(leaf) else array.shape
         bind(leaf.shape, shape, f"input {leaf.name}", sizes)
     return converted, sizes
+
+
+def checked_scalars(
+    program: Program, arrays: Sequence[Any], rows: int, batch_size: int
+) -> dict[Tensor, Array]:
+    """For each input without axes its number for each batch.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If it is neither one number nor one for each batch.
+    """
+    batches = -(-rows // batch_size)
+    found = {}
+    for leaf, value in zip(program.inputs, arrays, strict=True):
+        if leaf.shape == ():
+            array = _of_type(leaf, value)
+            if array.shape not in ((), (batches,)):
+                raise ShapeError(
+                    f"input {leaf.name}: expected one number, or one for each of {batches} batches, "
+                    f"got shape {array.shape}"
+                )
+            found[leaf] = np.ascontiguousarray(array) if array.ndim else np.full(batches, array)
+    return found
 
 
 def checked_rows(rows: Any, batch_size: int, count: int) -> Array:
@@ -147,13 +178,16 @@ def row_count(program: Program, arrays: Sequence[Any]) -> int:
 def _converted(program: Program, arrays: Sequence[Any]) -> list[Array]:
     if len(arrays) != len(program.inputs):
         raise DTypeError(f"{program!r} takes {len(program.inputs)} inputs, got {len(arrays)}")
-    converted = []
-    for leaf, value in zip(program.inputs, arrays, strict=True):
-        array = np.asarray(value)
-        if not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
-            raise DTypeError(f"input {leaf.name}: expected {leaf.dtype}, got {array.dtype}")
-        converted.append(array.astype(leaf.dtype, copy=False))
-    return converted
+    return [_of_type(leaf, value) for leaf, value in zip(program.inputs, arrays, strict=True)]
+
+
+def _of_type(leaf: Tensor, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype == leaf.dtype:
+        return array
+    if not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
+        raise DTypeError(f"input {leaf.name}: expected {leaf.dtype}, got {array.dtype}")
+    return array.astype(leaf.dtype)
 
 
 def checked_variable(variable: Tensor, value: Any) -> Array:
@@ -214,11 +248,12 @@ class NumpyRunner:
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
         tables, _ = checked_tables(self.program, arrays, batch_size)
         rows = checked_rows(rows, batch_size, row_count(self.program, tables))
+        scalars = checked_scalars(self.program, arrays, len(rows), batch_size)
         losses = []
-        for start in range(0, len(rows), batch_size):
+        for number, start in enumerate(range(0, len(rows), batch_size)):
             batch = rows[start : start + batch_size]
             taken = [
-                a[batch] if is_batched(leaf) else a
+                a[batch] if is_batched(leaf) else scalars[leaf][number] if leaf in scalars else a
                 for leaf, a in zip(self.program.inputs, tables, strict=True)
             ]
             losses.append(float(self._step(taken)[0]))

@@ -25,7 +25,9 @@ COMMENT_AT = 44
 BUILT_IN = {"np", "math", "range", "reversed", "slice"}  # what printed lines use
 NUMBERS: dict[str, Any] = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}  # Python's, by kind of type
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "negative", "power", "stop_gradient"}
+FORWARD, UPDATE = "forward", "update"
 BACKWARD = "backward: how the loss changes with each of them, from the last to the first"
+SECTIONS = (FORWARD, BACKWARD, UPDATE)  # none needs a later one
 
 
 def numpy_source(program: Program) -> str:
@@ -176,6 +178,7 @@ class SourceWriter:
             if node.op is CONSTANT or node.op is SIZE or computed:
                 self.plain.add(node)
         sections = self._sections(order) if updates else {}
+        order.sort(key=lambda node: SECTIONS.index(sections.get(node, UPDATE)))  # and by serial within each
         assigned_last = set(updates.values()) - set(self.outputs)
         at_once = {new: v for v, new in updates.items() if self._reads_alone(new, v, set(roots))}
         for node in order:
@@ -244,7 +247,7 @@ class SourceWriter:
         forward = set(topological(self.outputs))
         gradients = {f"d_{v.name}" for v in self.updates}
         backward = set(topological([x for x in order if x.name in gradients]))
-        return {x: "forward" if x in forward else BACKWARD if x in backward else "update" for x in order}
+        return {x: FORWARD if x in forward else BACKWARD if x in backward else UPDATE for x in order}
 
     def _reads_alone(self, new: Tensor, variable: Tensor, roots: set[Tensor]) -> bool:
         """Whether a new value is all that the old one is for: then it takes its name at once."""
@@ -259,7 +262,7 @@ class SourceWriter:
         Gives the names under which the new values are returned.
         """
         pending = {v: self.texts[new] for v, new in self.updates.items() if self.texts[new] != self.texts[v]}
-        self.section = "update" if self.updates else ""
+        self.section = UPDATE if self.updates else ""
         returned = {v: self.texts[v] for v in self.updates}
         listed = list(pending.items())
         for i, (variable, expression) in enumerate(listed):

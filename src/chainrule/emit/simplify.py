@@ -301,6 +301,13 @@ def _one_element(s: Simplifier, node: Tensor) -> Tensor | None:
     return s.make("reshape", s.make("astype", x, dtype=node.dtype.name), shape=node.shape)
 
 
+@rule("mean")
+def _mean(s: Simplifier, node: Tensor) -> Tensor | None:
+    """A negation is taken once, after the mean."""
+    (x,) = node.inputs
+    return s.make("negative", s.make("mean", x.inputs[0], **node.attrs)) if _is_negated(x, node) else None
+
+
 @rule("sum")
 def _sum(s: Simplifier, node: Tensor) -> Tensor | None:
     """A repeated number times how often; and each row of one_hot has one place that is true."""

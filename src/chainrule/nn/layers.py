@@ -1,35 +1,57 @@
-"""Layers: each makes graph from a tensor, and holds its parameters' values."""
+"""What all layers share: each makes graph from tensors, and holds its parameters' values."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..checks import checked_name
 from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
 from ..graph.tensor import Tensor
-from ..ops import elu, gelu, leaky_relu, logistic, relu, silu, softplus, tanh
-from .checks import checked_name, positive_int, real_array
-from .init import INITS, initial_weights
+from ..ops import random_uniform
+from ..shapes import Shape
+from .init import Purpose
+from .wiring import Node
 
 Array = np.ndarray[Any, Any]
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "elu": elu,
-    "gelu": gelu,
-    "leaky_relu": leaky_relu,
-    "linear": lambda z: z,
-    "logistic": logistic,
-    "relu": relu,
-    "silu": silu,
-    "softplus": softplus,
-    "tanh": tanh,
-}
-ALIASES = {"identity": "linear", "sigmoid": "logistic", "swish": "silu"}
-# These let about half of the signal through, so that He's weights suit them.
-RECTIFIERS = {"elu", "gelu", "leaky_relu", "relu", "silu"}
+
+@dataclass
+class Context:
+    """What a layer's forward pass has beside its inputs and parameters.
+
+    Attributes
+    ----------
+    tag : str
+        Ends the names of the layer's nodes, as in z1 and z_gate.
+    position : int
+        The layer's, counted from 0.
+    training : bool
+        Whether this is the pass whose gradient is taken.
+    seed, step : Tensor of int64, shape ()
+        The fit's seed, and the number of the step, counted from 0 over all epochs.
+    changes : dict of Tensor to Tensor
+        New values of leaves that training changes without a gradient, such as running means.
+    use : int
+        1 for the first time that the layer is used in a pass, 2 for the second.
+    """
+
+    tag: str
+    position: int
+    training: bool
+    seed: Tensor
+    step: Tensor
+    changes: dict[Tensor, Tensor] = field(default_factory=dict)
+    use: int = 1
+
+    def uniform(self, shape: Shape, dtype: str) -> Tensor:
+        """Random numbers in [0, 1), other ones for each layer, each use of it, and each step."""
+        purpose = int(Purpose.LAYERS) * self.use + self.position
+        return random_uniform(shape, self.seed, self.step, purpose, dtype)
 
 
 class Layer:
@@ -39,21 +61,46 @@ class Layer:
     ----------
     name : str or None
         As given; a network calls layers without one hidden1, hidden2, ..., output.
+    frozen : frozenset of str
+        The parameters that training leaves as they are.
     values : dict of str to ndarray
         The present parameters, read-only, in the network's dtype; empty before there are any.
     """
 
     kind: ClassVar[str]
-    suffix: ClassVar[str] = ""  # of printed names; W1, W2, ... by position where there is none
-    trained: ClassVar[tuple[str, ...]] = ()  # the parameters that training changes
+    numbered: ClassVar[bool] = False  # whether it is a hidden1, hidden2, ... or output; others go by kind
+    suffix: ClassVar[str] = ""  # of printed names, instead of the layer's
+    two_modes: ClassVar[bool] = False  # whether it does another thing in training than in prediction
+    trained: tuple[str, ...] = ()  # the parameters that have a gradient
     drawn: ClassVar[tuple[str, ...]] = ()  # those that start random where they are not given
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None = None, frozen: bool | str | Iterable[str] = False) -> None:
         self.name = checked_name(name, type(self).__name__)
+        self.frozen = self._checked_frozen(frozen)
         self.given: dict[str, Array] = {}
         self.values: dict[str, Array] = {}
 
-    def copy(self) -> Layer:
+    def _checked_frozen(self, frozen: bool | str | Iterable[str]) -> frozenset[str]:
+        if isinstance(frozen, bool):
+            return frozenset(self.trained if frozen else ())
+        names = frozenset([frozen] if isinstance(frozen, str) else frozen)
+        for name in sorted(names - set(self.trained), key=str):
+            raise unknown_name(f"{type(self).__name__}: parameter to freeze", name, self.trained)
+        return names
+
+    def __call__(self, *nodes: Node) -> Node:
+        """What the layer makes of inputs or other layers' nodes, to draw a network with; see `Input`."""
+        if not nodes or not all(isinstance(node, Node) for node in nodes):
+            raise ParameterError(
+                f"{type(self).__name__}: layers are called on nodes, got {nodes!r:.60}. Start with Input()."
+            )
+        if len(nodes) > 1 and type(self).join is Layer.join:
+            raise ParameterError(
+                f"{type(self).__name__}: takes one input, got {len(nodes)}. Join them with Concatenate()."
+            )
+        return Node(self, nodes, None, None)
+
+    def copy(self) -> Self:
         """A layer of the same settings that starts from this one's present weights."""
         new = copy.copy(self)
         new.given = {**self.given, **self.values}
@@ -65,8 +112,14 @@ class Layer:
         """The number of inputs, where the parameters given tell it."""
         raise NotImplementedError
 
-    def outputs(self, inputs: int) -> int:
-        """The number of outputs for so many inputs."""
+    def outputs(self, *inputs: int) -> int:
+        """The number of outputs, for the number of columns of each input; all but merging layers have one.
+
+        Raises
+        ------
+        ShapeError
+            If the layer cannot take them.
+        """
         raise NotImplementedError
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
@@ -77,12 +130,20 @@ class Layer:
         """The initial value of a parameter that was not given."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], tag: str) -> Tensor:
-        """The layer's result as graph; `tag` ends the names of its nodes, as in z1 and z_gate."""
+    def join(self, xs: Sequence[Tensor], leaves: Mapping[str, Tensor], context: Context) -> Tensor:
+        """The result for a list of inputs; all but layers that merge take one."""
+        return self.forward(xs[0], leaves, context)
+
+    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> Tensor:
+        """The layer's result as graph, of x of shape (n, inputs)."""
         raise NotImplementedError
 
+    def penalty(self, leaves: Mapping[str, Tensor]) -> Tensor | None:
+        """What is added to the loss in training; None for nothing."""
+        return None
+
     def settings(self) -> dict[str, Any]:
-        """The arguments to make it again, without its parameters, as JSON has them."""
+        """The arguments to make it again, without its parameters and its name, as JSON has them."""
         raise NotImplementedError
 
     @classmethod
@@ -114,6 +175,10 @@ class Layer:
         array.flags.writeable = False
         self.values[parameter] = array
 
+    def freeze(self, frozen: bool | str | Iterable[str] = True) -> None:
+        """Say what training leaves as it is: True for all, False for nothing, or parameters by name."""
+        self.frozen = self._checked_frozen(frozen)
+
     def value(self, parameter: str) -> Array:
         """A parameter's present value, or the one given; raises NotFittedError where there is none yet."""
         if parameter in self.values:
@@ -123,120 +188,3 @@ class Layer:
         raise NotFittedError(
             f"{type(self).__name__} has no {parameter} yet. Call the network's fit, or build(inputs, seed=0)."
         )
-
-
-class Dense(Layer):
-    """Every output sees every input: activation(x @ W + b).
-
-    Parameters
-    ----------
-    units : int
-        The number of outputs.
-    activation : str
-        linear, relu, tanh, logistic, leaky_relu, elu, gelu, silu or softplus.
-    weights : array-like, shape (inputs, units), optional
-        Initial weights instead of drawn ones.
-    bias : array-like, shape (units,), optional
-        Initial biases instead of zeros.
-    init : {"glorot", "he"}, optional
-        How weights are drawn; He's for relu, leaky_relu, elu, gelu and silu, Glorot's else.
-    name : str, optional
-        A plain identifier: the layer is then net["gate"], and W_gate in printed source.
-
-    Raises
-    ------
-    ParameterError
-        For units that are not a positive int, or a name that is no identifier; UnknownNameError, one of
-        its kinds, for an activation or init that does not exist.
-    ShapeError, DTypeError, DataError
-        For weights or a bias of another shape or type, or not finite.
-
-    Examples
-    --------
-    >>> Dense(2, "relu", weights=[[1.0, -1.0]], bias=[0.0, 0.5])
-    Dense(2, 'relu')
-    """
-
-    kind = "dense"
-    trained = ("W", "b")
-    drawn = ("W",)
-
-    def __init__(
-        self,
-        units: int,
-        activation: str = "linear",
-        *,
-        weights: Any = None,
-        bias: Any = None,
-        init: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name)
-        self.units = positive_int(units, "Dense: units", "Dense(8)")
-        activation = ALIASES.get(str(activation), activation)
-        if activation not in tuple(ACTIVATIONS):
-            raise unknown_name("activation", activation, ACTIVATIONS)
-        self.activation = activation
-        if init is not None and init not in tuple(INITS):
-            raise unknown_name("init", init, INITS)
-        self.init = init or ("he" if activation in RECTIFIERS else "glorot")
-        if weights is not None:
-            W = real_array(weights, "Dense: weights", 2)
-            if W.shape[1] != self.units or W.shape[0] == 0:
-                raise ShapeError(
-                    f"Dense: weights must have shape (inputs, {self.units}), got {W.shape}. "
-                    "A column holds one unit's weights."
-                )
-            self.given["W"] = W
-        if bias is not None:
-            b = real_array(bias, "Dense: bias", 1)
-            if b.shape != (self.units,):
-                raise ShapeError(f"Dense: bias must have shape ({self.units},), got {b.shape}")
-            self.given["b"] = b
-
-    def __repr__(self) -> str:
-        named = f", name={self.name!r}" if self.name else ""
-        return f"Dense({self.units}, {self.activation!r}{named})"
-
-    @property
-    def W(self) -> Array:
-        """The weights, shape (inputs, units)."""
-        return self.value("W")
-
-    @property
-    def b(self) -> Array:
-        """The biases, shape (units,)."""
-        return self.value("b")
-
-    @property
-    def inputs(self) -> int | None:
-        return self.given["W"].shape[0] if "W" in self.given else None
-
-    def outputs(self, inputs: int) -> int:
-        return self.units
-
-    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        return {"W": (inputs, self.units), "b": (self.units,)}
-
-    def draw(self, parameter: str, inputs: int, seed: int, position: int) -> Array:
-        if parameter == "b":
-            return np.zeros(self.units)
-        return initial_weights(self.init, inputs, self.units, seed, position)
-
-    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], tag: str) -> Tensor:
-        z = x @ leaves["W"] + leaves["b"]
-        z.name = f"z{tag}"
-        if self.activation == "linear":
-            return z
-        a = ACTIVATIONS[self.activation](z)
-        a.name = f"a{tag}"
-        return a
-
-    def settings(self) -> dict[str, Any]:
-        return {"units": self.units, "activation": self.activation, "init": self.init}
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parameters: Mapping[str, Array], name: str | None) -> Dense:
-        if set(parameters) != set(cls.trained):
-            raise ParameterError(f"Dense: parameters are W and b, got {sorted(parameters)}")
-        return cls(**settings, weights=parameters["W"], bias=parameters["b"], name=name)

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..checks import real_array
 from ..errors import DataError, ParameterError, ShapeError
 from ..graph.tensor import Tensor
-from .checks import real_array
-from .layers import Layer
+from .layers import Context, Layer
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,7 @@ class _Affine(Layer):
     def inputs(self) -> int:
         return len(self.given["mean"])
 
-    def outputs(self, inputs: int) -> int:
+    def outputs(self, *inputs: int) -> int:
         return self.inputs
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
@@ -85,9 +85,9 @@ class Standardize(_Affine):
     def __init__(self, mean: Any, std: Any, *, name: str | None = None) -> None:
         super().__init__(mean, std, name)
 
-    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], tag: str) -> Tensor:
+    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> Tensor:
         scaled = (x - leaves["mean"]) / leaves["std"]
-        scaled.name = f"scaled{tag}"
+        scaled.name = f"scaled{context.tag}"
         return scaled
 
 
@@ -112,7 +112,7 @@ class Rescale(_Affine):
     def __init__(self, mean: Any, std: Any, *, name: str | None = None) -> None:
         super().__init__(mean, std, name)
 
-    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], tag: str) -> Tensor:
+    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> Tensor:
         y = x * leaves["std"] + leaves["mean"]
-        y.name = f"rescaled{tag}" if self.name else "y"
+        y.name = f"rescaled{context.tag}" if self.name else "y"
         return y

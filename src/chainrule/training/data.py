@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, DTypeError, ShapeError
-from ..nn.checks import counted
+from ..checks import counted, real_array
+from ..errors import DataError, DTypeError, ParameterError, ShapeError, unknown_name
 from ..nn.losses import Loss
 
 Array = np.ndarray[Any, Any]
@@ -26,6 +27,50 @@ def _array(value: Any, what: str) -> Array:
     except ValueError:
         raise ShapeError(f"{what}: its rows differ in length. Pass an array with one row a sample.") from None
     return array
+
+
+def split_tables(value: Any, names: Sequence[str], what: str) -> list[tuple[str, Any]]:
+    """The tables of several inputs or outputs, each with what errors call it.
+
+    Parameters
+    ----------
+    value : array-like, or list, tuple or dict of array-like
+        For one name the table itself.
+    names : sequence of str
+    what : str
+
+    Raises
+    ------
+    DataError
+        If there are not as many tables as names.
+    UnknownNameError
+        If a dict holds another name.
+    """
+    if len(names) == 1:
+        return [(what, value)]
+    if isinstance(value, Mapping):
+        for name in value:
+            if name not in names:
+                raise unknown_name(what, name, names)
+        missing = [name for name in names if name not in value]
+        if missing:
+            raise DataError(f"{what}: {missing[0]!r} is missing. Pass {', '.join(map(repr, names))}.")
+        return [(f"{what}[{name!r}]", value[name]) for name in names]
+    if not isinstance(value, list | tuple) or len(value) != len(names):
+        got = f"{len(value)} tables" if isinstance(value, list | tuple) else type(value).__name__
+        raise DataError(
+            f"{what}: a list of {len(names)} tables is needed, or a dict by {', '.join(map(repr, names))}; "
+            f"got {got}."
+        )
+    return [(f"{what}[{i}]", part) for i, part in enumerate(value)]
+
+
+def checked_rows(tables: Sequence[Array], names: Sequence[str]) -> None:
+    """Raise ShapeError unless all tables have as many rows as the first."""
+    for table, name in zip(tables, names, strict=True):
+        if len(table) != len(tables[0]):
+            rows = counted(len(table), "row")
+            raise ShapeError(f"{name}: has {rows}, {names[0]} has {len(tables[0]):,}. Pass the same rows.")
 
 
 def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "X") -> Array:
@@ -198,11 +243,7 @@ def _columns(array: Array, loss: Loss, units: int, dtype: np.dtype[Any], what: s
             f"{what}: the network has {counted(units, 'output')}, got shape {array.shape}; "
             f"expected ({len(array)}, {units}).{hint}"
         )
-    columns = _finite(columns, dtype, what)
-    if loss.target == "binary" and (columns.min() < 0 or columns.max() > 1):
-        span = f"{columns.min()} to {columns.max()}"
-        raise DataError(f"{what}: loss {loss.name} needs numbers from 0 to 1, got {span}.")
-    return columns
+    return _finite(columns, dtype, what)
 
 
 def _one_hot_rows(array: Array, units: int, what: str) -> Array:
@@ -263,3 +304,56 @@ def _new_classes(array: Array, units: int, loss: Loss, what: str) -> Array:
 def _listed(classes: Array) -> str:
     shown = ", ".join(repr(c) for c in classes[:6].tolist())
     return f"{shown}, ..." if len(classes) > 6 else shown
+
+
+def row_weights(
+    sample_weight: Any,
+    class_weight: Mapping[Any, float] | str | None,
+    ts: Sequence[Array],
+    codings: Sequence[Coding],
+    dtype: np.dtype[Any],
+) -> Array | None:
+    """How much each row counts: its own weight times its class's; None where neither is given.
+
+    Raises
+    ------
+    ShapeError, DTypeError, DataError
+        If there is not one weight a row, or one is negative, NaN or infinite, or all are 0.
+    ParameterError
+        If class weights are given where there are no classes, or name another label.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    rows = len(ts[0])
+    weights = np.ones(rows)
+    if sample_weight is not None:
+        weights = real_array(sample_weight, "sample_weight", 1)
+        if len(weights) != rows:
+            raise ShapeError(f"sample_weight: has {counted(len(weights), 'number')}, X has {rows:,} rows.")
+    if class_weight is not None:
+        if len(codings) > 1 or codings[0].classes is None:
+            raise ParameterError("class_weight: is for networks with one output of classes.")
+        places = ts[0].reshape(rows, -1)[:, 0].astype(np.int64)
+        weights = weights * _class_weights(class_weight, codings[0].classes, places)[places]
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise DataError(f"weights must not be negative, got {weights[row]:g} in row {row}.")
+    if not weights.any():
+        raise DataError("weights: all are 0, so that nothing counts.")
+    return np.ascontiguousarray(weights, dtype)
+
+
+def _class_weights(given: Mapping[Any, float] | str, classes: Array, places: Array) -> Array:
+    """The weight of each class, in the order of the classes."""
+    if isinstance(given, str):
+        if given != "balanced":
+            raise unknown_name("class_weight", given, ["balanced"])
+        counts = np.bincount(places, minlength=len(classes))
+        return len(places) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"class_weight must be a dict or 'balanced', got {given!r:.60}.")
+    labels = classes.tolist()
+    for label in given:
+        if label not in labels:
+            raise ParameterError(f"class_weight: {label!r} is not among the classes, {_listed(classes)}.")
+    return real_array([given.get(label, 1.0) for label in labels], "class_weight", 1)

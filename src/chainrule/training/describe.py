@@ -1,35 +1,52 @@
-"""A network as JSON, and back: its layers, loss, class labels and optimiser, each checked on the way in."""
+"""A network as JSON, and back: its layers, wiring, losses and class labels, each checked on the way in."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..errors import ModelFileError, unknown_name
-from ..nn.layers import Dense, Layer
+from ..nn.dense import Dense
+from ..nn.layers import Layer
+from ..nn.maxout import Maxout
+from ..nn.merge import Add, Concatenate, Multiply
 from ..nn.network import BaseNetwork
+from ..nn.regularise import BatchNorm, Dropout, LayerNorm
 from ..nn.scaling import Rescale, Standardize
-from ..optim.rules import OPTIMIZERS, Optimizer
+from ..nn.wiring import Call, Node, Wiring, nodes_of
 from .data import Coding
 
 Array = np.ndarray[Any, Any]
+Functions = Mapping[str, Callable[..., Any]]
 
-LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Dense, Standardize, Rescale)}
+KINDS = (Dense, Maxout, Dropout, BatchNorm, LayerNorm, Standardize, Rescale, Add, Multiply, Concatenate)
+LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in KINDS}
 
 
 def network_to_json(network: BaseNetwork) -> dict[str, Any]:
-    """Layers without their parameters, loss and type."""
+    """Layers without their parameters, how they are wired, losses and type."""
     layers = [
         {"type": layer.kind, "key": key, "name": layer.name, "settings": layer.settings()}
         for key, layer in zip(network.names, network.layers, strict=True)
     ]
-    return {"layers": layers, "loss": network.loss, "dtype": network.dtype.name}
+    wiring = network._wiring
+    return {
+        "layers": layers,
+        "calls": [[call.layer, list(call.sources)] for call in wiring.calls],
+        "inputs": [list(known) for known in wiring.inputs],
+        "outputs": wiring.outputs,
+        "losses": [loss.to_json() for loss in network._losses],
+        "loss_weights": network._loss_weights,
+        "dtype": network.dtype.name,
+    }
 
 
-def layers_from_json(header: dict[str, Any], tensors: dict[str, Array]) -> tuple[list[Layer], list[str]]:
-    """Layers with their parameters, and the names that the network must give them."""
+def nodes_from_json(
+    header: dict[str, Any], tensors: dict[str, Array], functions: Functions
+) -> tuple[list[Node], list[str]]:
+    """The nodes that the network ends in, and the names that it must give its layers."""
     layers, keys, used = [], [], set[str]()
     for entry in header["layers"]:
         if entry["type"] not in tuple(LAYERS):
@@ -42,27 +59,29 @@ def layers_from_json(header: dict[str, Any], tensors: dict[str, Array]) -> tuple
                 )
         used |= set(own)
         parameters = {name.partition(".")[2]: value for name, value in own.items()}
-        layers.append(LAYERS[entry["type"]].restore(entry["settings"], parameters, entry["name"]))
+        settings = dict(entry["settings"])
+        activation = settings.get("activation")
+        if isinstance(activation, str) and activation in functions:
+            settings["activation"] = functions[activation]
+        layers.append(LAYERS[entry["type"]].restore(settings, parameters, entry["name"]))
         keys.append(entry["key"])
     if used != set(tensors):
         raise ModelFileError(f"{sorted(set(tensors) - used)[0]!r} belongs to no layer.")
-    return layers, keys
+    calls = [Call(layer, tuple(sources)) for layer, sources in header["calls"]]
+    inputs = [(columns, name) for columns, name in header["inputs"]]
+    return nodes_of(Wiring(layers, calls, inputs, header["outputs"])), keys
 
 
-def coding_to_json(coding: Coding | None) -> dict[str, Any] | None:
+def coding_to_json(coding: Coding) -> dict[str, Any]:
     """Class labels with their type, and whether y had columns."""
-    if coding is None:
-        return None
     if coding.classes is None:
         return {"columns": coding.columns, "classes": None}
     kind = "str" if coding.classes.dtype.kind == "U" else coding.classes.dtype.name
     return {"columns": coding.columns, "classes": {"dtype": kind, "labels": coding.classes.tolist()}}
 
 
-def coding_from_json(value: Any, outputs: int | None) -> Coding | None:
+def coding_from_json(value: Any, outputs: int) -> Coding:
     """The coding of targets for so many outputs."""
-    if value is None:
-        return None
     if not isinstance(value["columns"], bool):
         raise ModelFileError("its targets are broken (columns).")
     if value["classes"] is None:
@@ -76,20 +95,3 @@ def coding_from_json(value: Any, outputs: int | None) -> Coding | None:
     if len(labels) != (2 if outputs == 1 else outputs) or (labels[1:] <= labels[:-1]).any():
         raise ModelFileError(f"it has {len(labels)} class labels for {outputs} outputs, or not in order.")
     return Coding(labels, value["columns"])
-
-
-def optimizer_to_json(optimizer: Optimizer | None) -> dict[str, Any] | None:
-    """Name and settings; None for an update rule that is not of this package."""
-    names = {cls: name for name, cls in OPTIMIZERS.items()}
-    if optimizer is None or type(optimizer) not in names:
-        return None
-    return {"name": names[type(optimizer)], "settings": dataclasses.asdict(optimizer)}
-
-
-def optimizer_from_json(value: Any) -> Optimizer | None:
-    """The optimiser of that name and settings."""
-    if value is None:
-        return None
-    if value["name"] not in tuple(OPTIMIZERS):
-        raise unknown_name("optimizer", value["name"], OPTIMIZERS)
-    return OPTIMIZERS[value["name"]](**value["settings"])

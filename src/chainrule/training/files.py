@@ -8,17 +8,26 @@ from typing import Any
 import numpy as np
 
 from ..errors import ChainruleError, ModelFileError
-from .describe import coding_from_json, layers_from_json, optimizer_from_json
+from ..nn.losses import loss_from_json
+from ..optim.rules import optimizer_from_json
+from .describe import Functions, coding_from_json, nodes_from_json
 from .network import Network
 from .storage import read_model
 
 Array = np.ndarray[Any, Any]
 
 
-def load(path: str | os.PathLike[str]) -> Network:
+def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Network:
     """A network from the file that `Network.save` wrote.
 
     Everything in the file is checked; nothing in it is run.
+
+    Parameters
+    ----------
+    path : path-like
+    functions : mapping of str to callable, optional
+        The activations and losses of your own that the network was made with, by their names: a file holds
+        no code.
 
     Raises
     ------
@@ -27,21 +36,25 @@ def load(path: str | os.PathLike[str]) -> Network:
     """
     header, tensors = read_model(path)
     try:
-        return _from_file(header, tensors)
+        return _from_file(header, tensors, functions or {})
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from None
-    except (ChainruleError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (ChainruleError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error.args[0]!r} is missing" if type(error) is KeyError else error
         raise ModelFileError(f"{os.fspath(path)}: does not describe a network: {reason}") from error
 
 
-def _from_file(header: dict[str, Any], tensors: dict[str, Array]) -> Network:
-    layers, keys = layers_from_json(header, tensors)
-    network = Network(layers, header["loss"], header["dtype"])
+def _from_file(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
+    nodes, keys = nodes_from_json(header, tensors, functions)
+    losses = [loss_from_json(value, functions) for value in header["losses"]]
+    network = Network(nodes, losses, header["dtype"], header["loss_weights"])
     if network.names != keys or not network.built:
         raise ModelFileError(f"its layers are called {keys}, expected {network.names}.")
-    network._coding = coding_from_json(header["targets"], network.outputs)
-    network.optimizer = optimizer_from_json(header["optimizer"])
+    targets = header["targets"]
+    if len(targets) not in (0, len(losses)):
+        raise ModelFileError(f"it has {len(targets)} targets for {len(losses)} outputs.")
+    network._codings = [coding_from_json(t, k) for t, k in zip(targets, network.widths, strict=False)]
+    network.optimizer = None if header["optimizer"] is None else optimizer_from_json(header["optimizer"])
     if not isinstance(header["metadata"], dict):
         raise ModelFileError("its metadata is no JSON object.")
     network.metadata = header["metadata"]

@@ -1,38 +1,77 @@
-"""What a fit leaves behind: its losses, epoch by epoch."""
+"""What a fit leaves behind: its measures, epoch by epoch, and how it ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
-from ..nn.checks import counted
+from ..checks import counted
 
 
-@dataclass
 class History:
     """The course of a fit.
+
+    ``history["val_loss"]`` is a measure's list, with a number for each finished epoch.
 
     Attributes
     ----------
     loss : list of float
-        For each epoch the mean over its batches, each taken before its update.
+        For each epoch the mean over its batches, each taken before its update; with the layers' penalties.
     val_loss : list of float
-        For each epoch the loss on the validation data, after its last update; empty without such data.
+        For each epoch the loss on the validation data, after its last update and without penalties; empty
+        without such data.
     val_accuracy : list of float
         For each epoch the share of the validation rows classified correctly; empty without classes.
+    learning_rate : list of float
+        Of each epoch's last step.
     interrupted : bool
         Whether Ctrl-C ended it; an epoch that was not finished is not listed.
+    stopped : str or None
+        Why it ended before its last epoch: what a callback said, or where the loss was not finite any more.
+    diverged : bool
+        Whether it ended because a loss or a weight was not finite.
     engine : str
         The engine that ran it.
     seconds : float
         How long the epochs took, compilation apart.
     """
 
-    loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_accuracy: list[float] = field(default_factory=list)
-    interrupted: bool = False
-    engine: str = ""
-    seconds: float = 0.0
+    def __init__(self, measures: Sequence[str] = ("loss",), engine: str = "") -> None:
+        self._measured: dict[str, list[float]] = {name: [] for name in measures}
+        self.learning_rate: list[float] = []
+        self.interrupted = False
+        self.stopped: str | None = None
+        self.diverged = False
+        self.engine = engine
+        self.seconds = 0.0
+
+    @property
+    def measures(self) -> list[str]:
+        """The names of what is measured in each epoch."""
+        return list(self._measured)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._measured[name]
+
+    @property
+    def loss(self) -> list[float]:
+        return self._measured["loss"]
+
+    @property
+    def val_loss(self) -> list[float]:
+        return self._measured.get("val_loss", [])
+
+    @property
+    def val_accuracy(self) -> list[float]:
+        return self._measured.get("val_accuracy", [])
+
+    def record(self, values: Mapping[str, float]) -> None:
+        """Enter an epoch's measures."""
+        for name, value in values.items():
+            self._measured[name].append(value)
+
+    def stop(self, reason: str) -> None:
+        """End the fit after this epoch; the first reason given stays."""
+        self.stopped = self.stopped or reason
 
     @property
     def epochs(self) -> int:
@@ -43,10 +82,9 @@ class History:
         if not self.loss:
             return "<History of 0 epochs>"
         parts = [f"loss {self.loss[0]:.4g} -> {self.loss[-1]:.4g}"]
-        if self.val_loss:
-            parts.append(f"val_loss {self.val_loss[-1]:.4g}")
-        if self.val_accuracy:
-            parts.append(f"val_accuracy {self.val_accuracy[-1]:.4f}")
+        parts += [f"{name} {self[name][-1]:.4g}" for name in self.measures if name != "loss" and self[name]]
         if self.interrupted:
             parts.append("interrupted")
+        if self.stopped:
+            parts.append("stopped")
         return f"<History of {counted(self.epochs, 'epoch')}: {', '.join(parts)}>"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from .progress import Progress
 
 Array = np.ndarray[Any, Any]
 SLICE_SECONDS = 0.1  # how long Python waits for compiled code at a time
+KEEP_SECONDS = 0.5  # how often the state is kept, to go back to if numbers become infinite
 
 
 class Shuffler:
@@ -83,66 +86,173 @@ class Pace:
         self.steps = max(1, int(min(wanted, 16 * self.steps)))
 
 
-def run_epochs(
-    runner: Runner,
-    arrays: Sequence[Any],
-    *,
-    rows: int,
-    batch_size: int,
-    epochs: int,
-    shuffle: bool,
-    seed: int,
-    progress: Progress,
-    on_epoch: Callable[[float], bool],
-) -> bool:
-    """Train for some epochs, or until Ctrl-C.
+@dataclass(frozen=True)
+class Plan:
+    """What a fit does.
 
-    Parameters
+    Attributes
     ----------
-    runner : Runner
-        Of a program whose first output is the loss, its variables loaded.
-    arrays : sequence of array-like
-        The program's inputs for all rows.
     rows, batch_size, epochs : int
         The last batch of an epoch has the rows that are left.
     shuffle : bool
         Draw the order of rows anew for each epoch.
     seed : int
-    progress : Progress
-    on_epoch : callable
-        Takes an epoch's mean loss after its last update; says whether to go on.
-
-    Returns
-    -------
-    bool
-        Whether it was interrupted.
     """
-    shuffler, pace = Shuffler(seed), Pace()
-    in_order = np.arange(rows)
-    steps = -(-rows // batch_size)
-    losses = np.empty(steps)
-    with Interrupt() as interrupt:
-        try:
-            for epoch in range(epochs):
-                order = shuffler.order(rows, epoch) if shuffle else in_order
-                done = 0
-                while done < steps:
-                    count = min(pace.steps, steps - done)
-                    started = time.perf_counter()
-                    part = order[done * batch_size : (done + count) * batch_size]
-                    losses[done : done + count] = runner.epoch(arrays, part, batch_size)
-                    pace.record(count, time.perf_counter() - started)
-                    done += count
-                    progress.advance(count)
-                    if interrupt.requested:
+
+    rows: int
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return -(-self.rows // self.batch_size)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a training left the numbers that can be reckoned with.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Of the step at fault, each counted from 0; the step within its epoch.
+    rows : ndarray of int64
+        Its batch.
+    loss : float
+        That step's loss; finite if it is the update that failed.
+    """
+
+    epoch: int
+    step: int
+    rows: Array
+    loss: float
+
+
+class Loop:
+    """Runs a plan's epochs, in slices.
+
+    Parameters
+    ----------
+    runner : Runner
+        Of a program whose first output is the loss, its variables loaded.
+    plan : Plan
+    arrays : callable
+        ``arrays(first, count)`` gives the program's inputs for so many steps from the one with that number,
+        counted over all epochs: the tables whole, other inputs as one number or as one for each step.
+    """
+
+    def __init__(
+        self, runner: Runner, plan: Plan, arrays: Callable[[int, int], Sequence[Any]], progress: Progress
+    ) -> None:
+        self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
+        self.shuffler, self.pace = Shuffler(plan.seed), Pace()
+        self.in_order = np.arange(plan.rows)
+        self.divergence: Divergence | None = None
+        self._keep(0)
+
+    def run(self, on_epoch: Callable[[float], bool]) -> bool:
+        """Train until the plan is done, Ctrl-C, a loss that is not finite, or until told to stop.
+
+        After a loss or weight that is not finite, `divergence` says where, and the runner has the weights of
+        before the step at fault.
+
+        Parameters
+        ----------
+        on_epoch : callable
+            Takes an epoch's mean loss after its last update; says whether to go on.
+
+        Returns
+        -------
+        bool
+            Whether it was interrupted.
+        """
+        with Interrupt() as interrupt:
+            try:
+                for epoch in range(self.plan.epochs):
+                    loss = self._epoch(epoch, interrupt)
+                    if loss is None or not on_epoch(loss) or interrupt.requested:
                         break
-                if done < steps or not on_epoch(float(losses.sum()) / steps):
-                    break
-                if interrupt.requested:
-                    break
-        except KeyboardInterrupt:
-            interrupt.requested = True
-    return interrupt.requested
+                if self.divergence is None and not self._finite():
+                    self._go_back(self.done, math.nan)
+            except KeyboardInterrupt:
+                interrupt.requested = True
+        return interrupt.requested
+
+    def _epoch(self, epoch: int, interrupt: Interrupt) -> float | None:
+        """The mean loss of an epoch; None if it was not finished."""
+        steps, total = self.plan.steps, 0.0
+        first = epoch * steps
+        order = self._order(epoch)
+        done = 0
+        while done < steps:
+            count = min(self.pace.steps, steps - done)
+            started = time.perf_counter()
+            losses = self._steps(order, first, done, count)
+            now = time.perf_counter()
+            self.pace.record(count, now - started)
+            share = float(losses.sum())
+            if not math.isfinite(share) and not np.isfinite(losses).all():
+                at = int(np.argmin(np.isfinite(losses)))
+                self._go_back(first + done + at, float(losses[at]))
+                return None
+            total += share
+            done += count
+            self.done = first + done
+            self.progress.advance(count)
+            if now - self.kept_at > KEEP_SECONDS:
+                if not self._finite():
+                    self._go_back(self.done, math.nan)
+                    return None
+                self._keep(self.done)
+            if interrupt.requested and done < steps:
+                return None
+        return total / steps
+
+    def _order(self, epoch: int) -> Array:
+        return self.shuffler.order(self.plan.rows, epoch) if self.plan.shuffle else self.in_order
+
+    def _steps(self, order: Array, first: int, done: int, count: int) -> Array:
+        """Some steps of the epoch that begins with step `first`."""
+        size = self.plan.batch_size
+        part = order[done * size : (done + count) * size]
+        return self.runner.epoch(self.arrays(first + done, count), part, size)
+
+    # going back -------------------------------------------------------------------------------
+
+    def _keep(self, step: int) -> None:
+        """Remember the state before a step, to go back to."""
+        self.kept, self.done = (step, self.runner.state), step
+        self.kept_at = time.perf_counter()
+
+    def _finite(self) -> bool:
+        return all(np.isfinite(x).all() for x in self.runner.state.values() if x.dtype.kind == "f")
+
+    def _go_back(self, step: int, loss: float) -> None:
+        """Put the runner before the last step from which on something is not finite, and say which it is.
+
+        The steps since the state that was kept are made again: they give the same numbers.
+        """
+        self._replay(step)
+        while not self._finite() and step > self.kept[0]:
+            step, loss = step - 1, math.nan
+            self._replay(step)
+        epoch, at = divmod(step, self.plan.steps)
+        size = self.plan.batch_size
+        rows = self._order(epoch)[at * size : (at + 1) * size]
+        self.divergence = Divergence(epoch, at, rows, loss)
+
+    def _replay(self, end: int) -> None:
+        """Everything as it was before step `end`."""
+        step, state = self.kept
+        self.runner.load(state)
+        while step < end:
+            epoch, at = divmod(step, self.plan.steps)
+            count = min(self.plan.steps - at, end - step)
+            self._steps(self._order(epoch), epoch * self.plan.steps, at, count)
+            step += count
 
 
 def tell(message: str) -> None:

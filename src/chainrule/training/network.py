@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import time
-import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..emit import engine as engines
+from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
-from ..errors import DataError, NotFittedError, ParameterError, unknown_name
-from ..nn.checks import checked_seed, counted, positive_int
+from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
 from ..nn.layers import Layer
+from ..nn.wiring import Node
 from ..optim.rules import Adam, Optimizer, find_optimizer
-from ..shapes import evaluate_shape
-from .data import Coding, check_inputs, encode_targets
-from .describe import (
-    coding_to_json,
-    network_to_json,
-    optimizer_to_json,
-)
+from ..optim.schedules import Course, checked_rates
+from .callbacks import checked_callbacks
+from .data import Coding, row_weights
+from .describe import coding_to_json, network_to_json
+from .fitting import Fit, Rows, Validation
 from .history import History
-from .loop import run_epochs, tell
-from .prediction import PredictingNetwork
-from .progress import Bar, Progress
+from .loop import Plan
+from .metrics import MeasuredNetwork
 from .storage import write_model
 
 Array = np.ndarray[Any, Any]
 
 
-class Callback(Protocol):
-    """What watches a fit."""
-
-    def on_epoch_end(self, network: Network, history: History) -> None:
-        """An epoch is finished; the network holds its weights."""
-
-
-class Network(PredictingNetwork):
+class Network(MeasuredNetwork):
     """Layers with a loss, trained on batches.
 
     Parameters
     ----------
-    layers : sequence of Layer
-        The network takes copies; weights of layers given start it, the others are drawn by the first fit.
-    loss : str
-        mse, half_sum, cross_entropy or binary_cross_entropy. The last two take logits: the last layer is
+    layers : sequence of Layer, or Node or sequence of Node
+        One layer after another; or the node, or several, that a network drawn from `Input` ends in. The
+        network takes copies; weights of layers given start it, the others are drawn by the first fit.
+    loss : str, Loss or callable, or a list of such
+        By name (mse, half_sum, cross_entropy, binary_cross_entropy, ...), as an object with settings, or a
+        function of tensors; for several outputs one each. Losses for classes take logits: the last layer is
         linear then.
     dtype : {"float32", "float64"}
+    loss_weights : sequence of float, optional
+        By what the losses of several outputs are multiplied before they are added.
 
     Attributes
     ----------
@@ -79,8 +70,14 @@ class Network(PredictingNetwork):
     ['no', 'yes']
     """
 
-    def __init__(self, layers: Sequence[Layer], loss: str, dtype: str = "float32") -> None:
-        super().__init__(layers, loss, dtype)
+    def __init__(
+        self,
+        layers: Sequence[Layer] | Node | Sequence[Node],
+        loss: Any,
+        dtype: str = "float32",
+        loss_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(layers, loss, dtype, loss_weights)
         self.metadata: dict[str, Any] = {}
 
     # training ---------------------------------------------------------------------------------
@@ -94,11 +91,14 @@ class Network(PredictingNetwork):
         batch_size: int = 32,
         epochs: int = 20,
         validation_data: tuple[Any, Any] | None = None,
+        metrics: Sequence[str] = (),
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
         shuffle: bool = True,
         seed: int = 0,
         engine: str = "auto",
         verbose: bool = True,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Iterable[Any] = (),
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -108,27 +108,36 @@ class Network(PredictingNetwork):
         Parameters
         ----------
         X : array-like of numbers, shape (rows, inputs)
+            For several inputs a list of such, or a dict by their names.
         y : array-like
             For cross_entropy labels of any kind, shape (rows,), or one-hot rows; for binary_cross_entropy two
-            labels, or columns of numbers from 0 to 1; else values, shape (rows,) or (rows, outputs).
+            labels, or columns of numbers from 0 to 1; else values, shape (rows,) or (rows, outputs). For
+            several outputs a list of such.
         optimizer : Optimizer or str, optional
             Adam(0.001) where none is given. Its state starts anew with each fit.
         batch_size : int
-            Rows a step; at most all of them are taken.
+            Rows a step: 1 is stochastic gradient descent, len(X) (or more) takes all of them at once.
         epochs : int
             How often every row is seen.
         validation_data : (X, y), optional
             Measured after each epoch, never trained on.
+        metrics : sequence of str
+            Names of scikit-learn's scorers, such as "f1_macro": measured on the validation data as well.
+        sample_weight : array-like, shape (rows,), optional
+            How much each row counts; not negative.
+        class_weight : dict or "balanced", optional
+            How much each class counts, by label, 1 for those left out; "balanced" lets every class count the
+            same, as scikit-learn's.
         shuffle : bool
             Take the rows in a newly drawn order in each epoch.
         seed : int
-            Of initial weights and orders.
+            Of initial weights, orders, and what layers draw.
         engine : {"auto", "numpy", "numba"}
             Printed NumPy, compiled loops, or whichever the work is worth.
         verbose : bool
             Show a progress bar on standard error.
         callbacks : iterable
-            Objects whose ``on_epoch_end(network, history)`` is called after each epoch.
+            Objects with methods of `Callback`, such as ``on_epoch_end(network, history)``.
 
         Returns
         -------
@@ -140,89 +149,53 @@ class Network(PredictingNetwork):
             If X or y cannot be learned from; nothing is changed then.
         ParameterError
             If an argument is outside what is accepted, or the network's type cannot hold the learning rate;
-            UnknownNameError for an engine or optimiser that does not exist.
+            UnknownNameError for an engine, optimiser or metric that does not exist.
 
         Warns
         -----
         RuntimeWarning
-            If the loss becomes NaN or infinite; training ends there.
+            If the loss or a weight becomes NaN or infinite; training ends there, with the weights of before
+            that step. The warning and `History.stopped` name epoch, step and layer.
         """
         rule = find_optimizer(Adam() if optimizer is None else optimizer)
-        learning_rate = _checked_rate(rule.learning_rate, self.dtype)
         batch_size = positive_int(batch_size, "fit: batch_size", "batch_size=32")
         epochs = positive_int(epochs, "fit: epochs", "epochs=20")
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
-        callbacks = _checked_callbacks(callbacks)
-        rows, t, coding = self._checked(X, y, self._coding)
+        watching = checked_callbacks(callbacks)
+        tables = self._tables(X)
+        ts, codings = self._targets(y, tables, self._codings)
+        weights = row_weights(sample_weight, class_weight, ts, codings, self.dtype)
         validation = None
         if validation_data is not None:
-            validation = self._checked_validation(validation_data, coding, rows.shape[1])
-        self.build(rows.shape[1], seed)
-        batch_size = min(batch_size, len(rows))
-        steps = math.ceil(len(rows) / batch_size)
-        program = self.program(rule)
-        if engine == "auto":
-            engine = engines.choose_engine(program, sizes={"n": batch_size}, steps=epochs * steps)
-        runner = self._runner("step", program, engine)
-        zeros = {leaf: np.zeros(evaluate_shape(leaf.shape, {}), leaf.dtype) for leaf in program.updates}
-        runner.load({**zeros, **self._values()})
-        self._coding, self.optimizer = coding, rule
-        history = History(engine=engine)
+            validation = self._validation(validation_data, codings, tables, metrics)
+        elif metrics:
+            raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
+        plan = Plan(len(tables[0]), min(batch_size, len(tables[0])), epochs, shuffle, seed)
+        checked_rates(rule.schedule, np.arange(epochs) * plan.steps, Course(plan.steps, epochs), self.dtype)
+        self._learn_sizes([table.shape[1] for table in tables], "fit")
+        if not self.built:
+            self._fill(seed)
+        job = Fit(self, rule, plan, Rows(tables, ts, weights, codings), validation, engine, watching)
+        self._codings, self.optimizer = codings, rule
+        return job.run(verbose)
 
-        def on_epoch(loss: float) -> bool:
-            history.loss.append(loss)
-            if validation is not None or callbacks:
-                self._take(runner.state)
-            if validation is not None:
-                measured = self._measure(*validation, coding)
-                history.val_loss.append(measured["loss"])
-                if "accuracy" in measured:
-                    history.val_accuracy.append(measured["accuracy"])
-            progress.epoch(history)
-            for callback in callbacks:
-                callback.on_epoch_end(self, history)
-            return math.isfinite(loss)
-
-        started = time.perf_counter()
-        with Bar(epochs, steps) if verbose else Progress() as progress:
-            try:
-                history.interrupted = run_epochs(
-                    runner,
-                    [rows, t, learning_rate],
-                    rows=len(rows),
-                    batch_size=batch_size,
-                    epochs=epochs,
-                    shuffle=shuffle,
-                    seed=seed,
-                    progress=progress,
-                    on_epoch=on_epoch,
-                )
-            finally:
-                self._take(runner.state)
-                history.seconds = time.perf_counter() - started
-        if history.interrupted:
-            done = f"{history.epochs:,} of {counted(epochs, 'epoch')}"
-            tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
-        if history.loss and not math.isfinite(history.loss[-1]):
-            became = "NaN" if math.isnan(history.loss[-1]) else "infinite"
-            warnings.warn(
-                f"the loss became {became} in epoch {history.epochs}, and training ended. Lower the learning "
-                f"rate ({rule.learning_rate:g}) or scale the inputs, and call reset().",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        return history
-
-    def _checked_validation(self, pair: Any, coding: Coding, inputs: int) -> tuple[Array, Array]:
+    def _validation(
+        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: Sequence[str]
+    ) -> Validation:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ParameterError("fit: validation_data must be a pair (X, y).")
-        rows = check_inputs(pair[0], inputs, self.dtype, "validation X")
-        t, _ = encode_targets(
-            pair[1], len(rows), self._loss, self._outputs_for(inputs), self.dtype, coding, "validation y"
-        )
-        return rows, t
+        rows = self._tables(pair[0], "validation X")
+        for own, table in zip(rows, tables, strict=True):
+            if own.shape[1] != table.shape[1]:
+                raise ShapeError(
+                    f"validation X: the network has {counted(table.shape[1], 'input')}, "
+                    f"got {counted(own.shape[1], 'column')}."
+                )
+        ts, _ = self._targets(pair[1], rows, codings, "validation y")
+        scorers = {name: self.scorer(name) for name in metrics}
+        return Validation(Rows(rows, ts, None, codings), scorers, (pair[0], pair[1]))
 
     # files ------------------------------------------------------------------------------------
 
@@ -240,8 +213,6 @@ class Network(PredictingNetwork):
         ------
         NotFittedError
             If there are no weights yet.
-        DataError
-            If a weight is NaN or infinite.
         ParameterError
             If `metadata` holds what JSON cannot.
         ModelFileError
@@ -249,15 +220,10 @@ class Network(PredictingNetwork):
         """
         if not self.built:
             raise NotFittedError("the network has no weights to save. Call fit, or build(inputs, seed=0).")
-        for name, value in self.parameters.items():
-            if not np.isfinite(value).all():
-                raise DataError(
-                    f"save: {name} holds NaN or infinity, the training diverged; nothing is written."
-                )
         header = {
             **network_to_json(self),
-            "targets": coding_to_json(self._coding),
-            "optimizer": optimizer_to_json(self.optimizer),
+            "targets": [coding_to_json(coding) for coding in self._codings],
+            "optimizer": None if self.optimizer is None else self.optimizer.to_json(),
             "metadata": self.metadata,
         }
         try:
@@ -265,30 +231,3 @@ class Network(PredictingNetwork):
         except (TypeError, ValueError, RecursionError) as error:
             raise ParameterError(f"save: metadata must be what JSON can hold ({error}).") from None
         write_model(path, header, self.parameters)
-
-
-def _checked_rate(learning_rate: float, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(over="ignore", under="ignore"):
-        held = np.asarray(learning_rate, dtype)
-    if not np.isfinite(held) or held == 0:
-        size = "small" if held == 0 else "large"
-        raise ParameterError(
-            f"fit: learning_rate {learning_rate:g} is too {size} for {dtype}. Pass e.g. 0.001, "
-            "or make the network with dtype='float64'."
-        )
-    return held
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    try:
-        listed = list(callbacks)
-    except TypeError:
-        raise ParameterError(
-            f"fit: callbacks must be a list, got {callbacks!r:.60}. Pass e.g. callbacks=[callback]."
-        ) from None
-    for callback in listed:
-        if not callable(getattr(callback, "on_epoch_end", None)):
-            raise ParameterError(
-                f"fit: callbacks must have a method on_epoch_end(network, history), got {callback!r:.60}."
-            )
-    return listed

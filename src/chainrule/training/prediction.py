@@ -11,9 +11,10 @@ from ..emit import engine as engines
 from ..emit.engine import Runner
 from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
-from ..nn.layers import Layer
+from ..nn.losses import Loss
 from ..nn.network import BaseNetwork
-from .data import Coding, check_inputs, encode_targets
+from ..nn.wiring import numbered
+from .data import Coding, check_inputs, checked_rows, encode_targets, split_tables
 
 Array = np.ndarray[Any, Any]
 CHUNK = 4096  # rows predicted at a time, so that large data needs little memory
@@ -22,20 +23,26 @@ CHUNK = 4096  # rows predicted at a time, so that large data needs little memory
 class PredictingNetwork(BaseNetwork):
     """A network with what it knows of its targets, and its compiled programs."""
 
-    def __init__(self, layers: Sequence[Layer], loss: str, dtype: str = "float32") -> None:
-        super().__init__(layers, loss, dtype)
-        self._coding: Coding | None = None
+    def __init__(
+        self, layers: Any, loss: Any, dtype: str = "float32", loss_weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__(layers, loss, dtype, loss_weights)
+        self._codings: list[Coding] = []  # of each output's targets; empty before a fit
         self._runners: dict[str, tuple[Any, Runner]] = {}
 
     @property
-    def classes(self) -> Array | None:
-        """The class labels in the order of the outputs; None before a fit to classes."""
-        return None if self._coding is None else self._coding.classes
+    def classes(self) -> Any:
+        """The class labels in the order of the outputs; None before a fit to classes.
+
+        Of a network with several outputs, a list with those of each.
+        """
+        found = [coding.classes for coding in self._codings] or [None] * len(self._losses)
+        return found[0] if len(found) == 1 else found
 
     def reset(self) -> None:
         """Forget the weights and classes; the next fit draws and takes new ones."""
         super().reset()
-        self._coding = None
+        self._codings = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_runners": {}}
@@ -44,13 +51,41 @@ class PredictingNetwork(BaseNetwork):
         super()._forget_graph()
         self._runners = {}
 
-    # running ----------------------------------------------------------------------------------
+    # data -------------------------------------------------------------------------------------
 
-    def _checked(self, X: Any, y: Any, coding: Coding | None) -> tuple[Array, Array, Coding]:
-        rows = check_inputs(X, self.inputs, self.dtype)
-        units = self._outputs_for(rows.shape[1])
-        t, coding = encode_targets(y, len(rows), self._loss, units, self.dtype, coding)
-        return rows, t, coding
+    def _tables(self, X: Any, what: str = "X") -> list[Array]:
+        """The checked rows of every input."""
+        count = len(self._wiring.inputs)
+        names = [name or numbered("x", i, count) for i, (_, name) in enumerate(self._wiring.inputs)]
+        parts = split_tables(X, names, what)
+        known = self._known_inputs()
+        tables = [
+            check_inputs(part, columns, self.dtype, label)
+            for (label, part), columns in zip(parts, known, strict=True)
+        ]
+        checked_rows(tables, [label for label, _ in parts])
+        return tables
+
+    def _targets(
+        self, y: Any, tables: list[Array], codings: list[Coding], what: str = "y"
+    ) -> tuple[list[Array], list[Coding]]:
+        """The targets of every output as numbers, and how they were written."""
+        units = self._outputs_for([table.shape[1] for table in tables])
+        parts = split_tables(y, self._output_names(), what)
+        known: Sequence[Coding | None] = codings or [None] * len(parts)
+        made = [
+            encode_targets(part, len(tables[0]), loss, k, self.dtype, coding, label)
+            for (label, part), loss, k, coding in zip(parts, self._losses, units, known, strict=True)
+        ]
+        for (t, _), loss, (label, _part) in zip(made, self._losses, parts, strict=True):
+            loss.check(t, label)
+        return [t for t, _ in made], [coding for _, coding in made]
+
+    def _output_names(self) -> list[str]:
+        count = len(self._losses)
+        return [numbered("y", k, count) for k in range(count)]
+
+    # running ----------------------------------------------------------------------------------
 
     def _runner(self, role: str, program: Program, engine: str) -> Runner:
         key, runner = self._runners.get(role, (None, None))
@@ -59,48 +94,54 @@ class PredictingNetwork(BaseNetwork):
             self._runners[role] = ((program, engine), runner)
         return runner
 
-    def _forward(self, X: Any) -> dict[str, Array]:
-        """The outputs, and a classifier's probabilities, for checked rows."""
+    def _run(self, X: Any) -> list[tuple[Array, Array]]:
+        """For each output what comes out, and what it predicts (of a classifier, probabilities)."""
         if not self.built:
             raise NotFittedError(
                 "the network has no weights yet. Call fit, or build(inputs, seed=0) for drawn ones."
             )
-        rows = check_inputs(X, self.inputs, self.dtype)
+        tables = self._tables(X)
         if "predict" not in self._runners:
             g = self.graph
-            outputs = {"output": g.output}
-            if g.prediction is not g.output:
-                outputs["p"] = g.prediction
-            self._runner("predict", Program([g.x], outputs, name="predict"), "numpy")
+            pairs = zip(g.outputs, g.predictions, strict=True)
+            outputs = {
+                f"{kind}{k}": x for k, pair in enumerate(pairs) for kind, x in zip("zp", pair, strict=True)
+            }
+            self._runner("predict", Program(g.xs, outputs, name="predict"), "numpy")
         runner = self._runners["predict"][1]
-        runner.load(self._values())
-        parts = [runner(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        runner.load(self._values(runner.program))
+        rows = len(tables[0])
+        parts = [runner(*(table[i : i + CHUNK] for table in tables)) for i in range(0, rows, CHUNK)]
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return [(whole[f"z{k}"], whole[f"p{k}"]) for k in range(len(self._losses))]
 
-    def _measure(self, rows: Array, t: Array, coding: Coding) -> dict[str, float]:
+    def _measure(self, tables: list[Array], ts: list[Array], codings: list[Coding]) -> dict[str, float]:
+        """The loss, and for each output with classes the accuracy."""
         if "evaluate" not in self._runners:
             g = self.graph
-            program = Program([g.x, g.t], {"loss": g.loss, "output": g.output}, name="evaluate")
-            self._runner("evaluate", program, "numpy")
+            losses = {f"loss{k}": x for k, x in enumerate(g.losses)}
+            outputs = {**losses, **{f"z{k}": z for k, z in enumerate(g.outputs)}}
+            self._runner("evaluate", Program([*g.xs, *g.ts], outputs, name="evaluate"), "numpy")
         runner = self._runners["evaluate"][1]
-        runner.load(self._values())
-        total, right = 0.0, 0
-        for i in range(0, len(rows), CHUNK):
-            part = t[i : i + CHUNK]
-            result = runner(rows[i : i + CHUNK], part)
-            total += float(result["loss"]) * len(part)
-            right += int((self._places(result["output"]) == part.reshape(len(part), -1)[:, 0]).sum())
-        measured = {"loss": total / len(rows)}
-        if coding.classes is not None:
-            measured["accuracy"] = right / len(rows)
+        runner.load(self._values(runner.program))
+        rows, total, right = len(tables[0]), 0.0, [0] * len(ts)
+        weighted = list(zip(self._losses, self._loss_weights, strict=True))
+        for i in range(0, rows, CHUNK):
+            parts = [t[i : i + CHUNK] for t in ts]
+            result = runner(*(table[i : i + CHUNK] for table in tables), *parts)
+            for k, (loss, weight) in enumerate(weighted):
+                share = 1 if loss.over == "sum" else len(parts[k]) / rows
+                total += weight * float(result[f"loss{k}"]) * share
+            for k, part in enumerate(parts):
+                right[k] += int((places(result[f"z{k}"]) == part.reshape(len(part), -1)[:, 0]).sum())
+        measured = {"loss": total}
+        for k, coding in enumerate(codings):
+            if coding.classes is not None:
+                measured[numbered("accuracy", k, len(codings))] = right[k] / rows
         return measured
 
-    def _places(self, output: Array) -> Array:
-        """The place of each row's class among the classes."""
-        return output.argmax(axis=1) if output.shape[1] > 1 else (output[:, 0] > 0).astype(np.int64)
-
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """The loss on rows and their targets, and for classes the accuracy.
+        """The loss on rows and their targets, without penalties, and for classes the accuracy.
 
         Parameters
         ----------
@@ -110,22 +151,28 @@ class PredictingNetwork(BaseNetwork):
         Returns
         -------
         dict of str to float
-            "loss", and "accuracy" for classes.
+            "loss", and "accuracy" for classes (of several outputs "accuracy1", "accuracy2", ...).
         """
         if not self.built:
             raise NotFittedError("the network has no weights yet. Call fit first.")
-        return self._measure(*self._checked(X, y, self._coding))
+        tables = self._tables(X)
+        return self._measure(tables, *self._targets(y, tables, self._codings))
 
-    def predict(self, X: Any) -> Array:
+    def calculate_loss(self, X: Any, y: Any) -> float:
+        """The loss on rows and their targets, without penalties; X and y as for `fit`."""
+        return self.evaluate(X, y)["loss"]
+
+    def predict(self, X: Any) -> Any:
         """Class labels as given in y, or values.
 
         Parameters
         ----------
         X : array-like of numbers, shape (rows, inputs)
+            For several inputs a list of such, or a dict by their names.
 
         Returns
         -------
-        ndarray
+        ndarray, or list of ndarray for several outputs
             Labels, shape (rows,), numbers counted from 0 where y was one-hot or there was no fit; values of
             shape (rows, outputs), or (rows,) where y had one axis; 0 or 1 for every output of a network
             trained on several columns of yes or no.
@@ -137,18 +184,14 @@ class PredictingNetwork(BaseNetwork):
         ShapeError, DTypeError, DataError
             If X does not fit the network.
         """
-        output = self._forward(X)["output"]
-        coding = self._coding or Coding(None, columns=True)
-        if self._loss.target == "values":
-            return output if coding.columns else output[:, 0]
-        if self._loss.target == "binary" and self._coding is not None and coding.classes is None:
-            return (output > 0).astype(np.int64)
-        if self._loss.target == "binary" and output.shape[1] > 1:
-            return (output > 0).astype(np.int64)
-        places = self._places(output)
-        return places if coding.classes is None else coding.classes[places]
+        codings: Sequence[Coding | None] = self._codings or [None] * len(self._losses)
+        found = [
+            _labels(loss, z, p, coding)
+            for loss, (z, p), coding in zip(self._losses, self._run(X), codings, strict=True)
+        ]
+        return found[0] if len(found) == 1 else found
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any) -> Any:
         """The probability of each class.
 
         Parameters
@@ -157,7 +200,7 @@ class PredictingNetwork(BaseNetwork):
 
         Returns
         -------
-        ndarray, shape (rows, classes)
+        ndarray, shape (rows, classes), or list of ndarray for several outputs
             In the order of `classes`; rows sum to 1. Of a network trained on columns of yes or no with
             binary_cross_entropy, each column's probability of yes.
 
@@ -168,12 +211,30 @@ class PredictingNetwork(BaseNetwork):
         NotFittedError, ShapeError, DTypeError, DataError
             As for `predict`.
         """
-        if self._loss.probability is None:
-            raise ParameterError(
-                f"predict_proba: loss {self.loss!r} gives no probabilities. "
-                "Use predict, or train with loss='cross_entropy'."
-            )
-        p = self._forward(X)["p"]
-        if self._loss.target == "binary" and p.shape[1] == 1 and not (self._coding and self._coding.columns):
-            return np.concatenate([1 - p, p], axis=1)
-        return p
+        for loss in self._losses:
+            if not loss.probabilities:
+                raise ParameterError(
+                    f"predict_proba: loss {loss.name!r} gives no probabilities. "
+                    "Use predict, or train with loss='cross_entropy'."
+                )
+        codings: Sequence[Coding | None] = self._codings or [None] * len(self._losses)
+        found = []
+        for loss, (_, p), coding in zip(self._losses, self._run(X), codings, strict=True):
+            one = loss.target == "binary" and p.shape[1] == 1 and not (coding and coding.columns)
+            found.append(np.concatenate([1 - p, p], axis=1) if one else p)
+        return found[0] if len(found) == 1 else found
+
+
+def places(output: Array) -> Array:
+    """The place of each row's class among the classes."""
+    return output.argmax(axis=1) if output.shape[1] > 1 else (output[:, 0] > 0).astype(np.int64)
+
+
+def _labels(loss: Loss, z: Array, p: Array, coding: Coding | None) -> Array:
+    """What an output predicts, in the form of its targets."""
+    if loss.target == "values":
+        return p if coding is None or coding.columns else p[:, 0]
+    if loss.target == "binary" and (z.shape[1] > 1 or (coding is not None and coding.classes is None)):
+        return (z > 0).astype(np.int64)
+    found = places(z)
+    return found if coding is None or coding.classes is None else coding.classes[found]

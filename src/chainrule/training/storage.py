@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -16,7 +17,7 @@ import numpy as np
 from ..errors import ModelFileError
 
 Array = np.ndarray[Any, Any]
-KEY = "chainrule"  # of our JSON in the header's metadata
+KEY, CHECKSUM = "chainrule", "sha256"  # of our JSON, and of the file's digest, in the header's metadata
 VERSION = 1
 
 
@@ -104,7 +105,17 @@ def write_model(
 
     text = json.dumps({"version": VERSION, **header}, allow_nan=False)
     arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    write_whole(path, save(arrays, metadata={KEY: text}))
+    write_whole(path, save(arrays, metadata={KEY: text, CHECKSUM: checksum(text, arrays)}))
+
+
+def checksum(text: str, tensors: Mapping[str, Array]) -> str:
+    """A digest of all that a model file says, so that a damaged one is noticed."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\0{name} {value.dtype.str} {value.shape}\0".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -140,5 +151,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     if header["version"] > VERSION:
         raise ModelFileError(
             f"{target}: has format {header['version']}; this chainrule reads up to {VERSION}. Upgrade it."
+        )
+    if metadata.get(CHECKSUM) != checksum(metadata[KEY], tensors):
+        raise ModelFileError(
+            f"{target}: is damaged: its content is not what was written (the checksum differs). "
+            "Take a copy of it, or train again."
         )
     return header, tensors

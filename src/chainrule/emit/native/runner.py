@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,15 @@ from ...errors import EvaluationError
 from ...graph.program import Program
 from ...graph.tensor import Tensor
 from ...shapes import evaluate, evaluate_shape, product
-from ..engine import checked_inputs, checked_rows, checked_tables, checked_variable, is_batched, row_count
+from ..engine import (
+    checked_inputs,
+    checked_rows,
+    checked_scalars,
+    checked_tables,
+    checked_variable,
+    is_batched,
+    row_count,
+)
 from ..work import operations
 from .code import Code, make_code
 from .memory import aligned
@@ -43,6 +52,7 @@ class NativeRunner:
         self._missing = {v for v in program.variables if v.value is None}
         self._stages: dict[tuple[tuple[str, int], ...], Stage] = {}
         self._fed: dict[int, tuple[list[Any], Stage]] = {}
+        self._batched = [is_batched(x) for x in program.inputs]
         self._cut: tuple[Cut, Code, Code] | None = None
         self._asked = False
 
@@ -72,37 +82,52 @@ class NativeRunner:
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
         with self._lock:
-            if len(rows) >= batch_size >= 1:
-                self._bound(arrays, batch_size)
-            else:
+            tables = [a for a, batched in zip(arrays, self._batched, strict=False) if batched]
+            if self._known(tables, batch_size) is None:
                 checked_tables(self.program, arrays, batch_size)
             rows = checked_rows(rows, batch_size, row_count(self.program, arrays))
-            whole = len(rows) // batch_size * batch_size
-            losses = self._batches(arrays, rows[:whole], batch_size) if whole else np.zeros(0)
-            if whole == len(rows):
-                return losses
-            return np.concatenate([losses, self._batches(arrays, rows[whole:], len(rows) - whole)])
+            scalars = checked_scalars(self.program, arrays, len(rows), batch_size)
+            count, rest = divmod(len(rows), batch_size)
+            whole = len(rows) - rest
+            losses = []
+            if count:
+                first = {leaf: values[:count] for leaf, values in scalars.items()}
+                losses.append(self._batches(arrays, tables, rows[:whole], first, batch_size))
+            if rest:
+                last = {leaf: values[count:] for leaf, values in scalars.items()}
+                losses.append(self._batches(arrays, tables, rows[whole:], last, rest))
+            return losses[0] if len(losses) == 1 else np.concatenate([np.zeros(0), *losses])
 
-    def _batches(self, arrays: Sequence[Any], rows: Array, size: int) -> Array:
-        stage = self._bound(arrays, size)
-        for leaf, array in zip(self.program.inputs, arrays, strict=True):
-            if not is_batched(leaf):
+    def _batches(
+        self,
+        arrays: Sequence[Any],
+        tables: list[Any],
+        rows: Array,
+        scalars: Mapping[Tensor, Array],
+        size: int,
+    ) -> Array:
+        stage = self._known(tables, size) or self._feed(arrays, tables, size)
+        for leaf, array, batched in zip(self.program.inputs, arrays, self._batched, strict=True):
+            if not batched and leaf not in scalars:
                 stage.put(leaf, np.asarray(array, leaf.dtype))
-        return stage.run(len(rows) // size, rows)
+        return stage.run(len(rows) // size, rows, scalars)
 
-    def _bound(self, arrays: Sequence[Any], size: int) -> Stage:
-        """The stage for a batch size, fed with these arrays; found again while they stay the same objects."""
+    def _known(self, tables: list[Any], size: int) -> Stage | None:
+        """The stage that was fed with these tables for that batch size, while they stay the same objects."""
         last = self._fed.get(size)
-        if last is not None and list(map(id, last[0])) == list(map(id, arrays)):
-            return last[1]
-        tables, sizes = checked_tables(self.program, arrays, size)
+        same = last is not None and len(last[0]) == len(tables) and all(map(operator.is_, last[0], tables))
+        return last[1] if last is not None and same else None
+
+    def _feed(self, arrays: Sequence[Any], tables: list[Any], size: int) -> Stage:
+        converted, sizes = checked_tables(self.program, arrays, size)
         stage = self._stage(sizes)
-        batched = [i for i, x in enumerate(self.program.inputs) if is_batched(x)]
-        stage.feed([(self.program.inputs[i], tables[i]) for i in batched], size)
+        leaves = self.program.inputs
+        fed = [(x, a) for x, a in zip(leaves, converted, strict=True) if is_batched(x)]
+        stage.feed(fed, [x for x in leaves if x.shape == ()], size)
         self._fed = {k: v for k, v in self._fed.items() if v[1] is not stage and k != size}
-        copied = any(not np.shares_memory(t, arrays[i]) for i, t in zip(batched, stage.tables, strict=True))
+        copied = any(not np.shares_memory(t, a) for t, a in zip(stage.tables, tables, strict=True))
         if not copied:  # a copy would not follow changes of the array
-            self._fed[size] = (list(arrays), stage)
+            self._fed[size] = (tables, stage)
         while len(self._fed) > 4:
             self._fed.pop(next(iter(self._fed)))
         return stage

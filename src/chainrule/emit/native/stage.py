@@ -49,21 +49,30 @@ class Worker:
         self.table = table(self.calls)
         self.once = block(REPEAT, each_count=len(self.table), each=self.table, times=1)
 
-    def feed(self, places: Array, gathers: list[Call], loss: Array | None) -> None:
-        """Let a batch begin with its rows' numbers put at `places`, and gathers; end with its loss kept."""
+    def feed(
+        self, places: Array, scalars: list[tuple[Tensor, Array]], gathers: list[Call], loss: Array | None
+    ) -> None:
+        """Let a batch begin with its rows' numbers put at `places`, its scalars put in their buffers, and
+        gathers; end with its loss kept."""
         self.take = block(COPY, source_step=places.nbytes, target=places, bytes=places.nbytes)
+        self.scalars = [
+            (leaf, block(COPY, source_step=x.itemsize, target=x, bytes=x.itemsize)) for leaf, x in scalars
+        ]
         size = 0 if loss is None else loss.itemsize
         self.keep = block(COPY, source=0 if loss is None else loss, target_step=size, bytes=size)
         copier = addresses(["copy"])[0]
-        calls = [(copier, self.take), *gathers, *self.calls, (copier, self.keep)]
+        begin = [(copier, b) for b in (self.take, *(own for _, own in self.scalars))]
+        calls = [*begin, *gathers, *self.calls, (copier, self.keep)]
         listed = table(calls)
         self.kept = places, calls, listed  # machine code has their addresses
         self.batches = block(REPEAT, each_count=len(calls), each=listed)
 
-    def aim(self, batches: int, rows: int, losses: int) -> None:
-        """Take so many batches from the row numbers at an address, and put their losses at another."""
+    def aim(self, batches: int, rows: int, scalars: Mapping[Tensor, int], losses: int) -> None:
+        """Take so many batches from the row numbers and scalars at these addresses; put their losses."""
         self.batches[TIMES] = batches
         self.take[SOURCE], self.keep[TARGET] = rows, losses
+        for leaf, own in self.scalars:
+            own[SOURCE] = scalars[leaf]
 
 
 class Stage:
@@ -123,29 +132,37 @@ class Stage:
         shape = evaluate_shape(node.shape, self.last.sizes)
         return self.last.array(node)[: int(np.prod(shape, dtype=int))].reshape(shape).copy()
 
-    def feed(self, tables: Sequence[tuple[Tensor, Any]], size: int) -> None:
-        """Let each batch of so many rows gather them from these arrays."""
+    def feed(self, tables: Sequence[tuple[Tensor, Any]], scalars: Sequence[Tensor], size: int) -> None:
+        """Let each batch of so many rows gather them from these arrays, and take its scalars from others."""
         self.tables = [np.ascontiguousarray(a, leaf.dtype) for leaf, a in tables]
         loss = self.last.array(next(iter(self.last.code.plan.outputs.values())))
         self.losses_type = loss.dtype
         for worker in self.workers:
             places, gathers = np.zeros(size, np.int64), []
-            for lane in worker.lanes:
-                instance, start = self.lanes[lane], self.starts[lane]
+            first = worker is self.workers[0]
+            own = [self.lanes[lane] for lane in worker.lanes]
+            for lane, instance in zip(worker.lanes, own, strict=True):
+                start = self.starts[lane]
                 count = size if len(self.lanes) == 1 else instance.sizes[ROWS]
                 gathers += [
                     _gather(instance.array(leaf), array, places[start : start + count])
                     for (leaf, _), array in zip(tables, self.tables, strict=True)
                     if leaf in instance.code.memory.of
                 ]
-            worker.feed(places, gathers, loss if worker is self.workers[0] else None)
+            holders = dict.fromkeys([*own, *([self.last] if first else [])])
+            places_of = [
+                (x, holder.array(x)) for x in scalars for holder in holders if x in holder.code.memory.of
+            ]
+            worker.feed(places, places_of, gathers, loss if first else None)
 
     def call(self) -> None:
         """Run once, on the inputs that were put."""
         self._drive([worker.once for worker in self.workers])
 
-    def run(self, batches: int, rows: Array) -> Array:
+    def run(self, batches: int, rows: Array, scalars: Mapping[Tensor, Array]) -> Array:
         """Run batches of the rows with these numbers; the first output of each, as float64.
+
+        Scalars are arrays of their input's type, with an element for each batch.
 
         Raises
         ------
@@ -153,9 +170,10 @@ class Stage:
             If an index that is computed lies outside its axis.
         """
         losses = np.zeros(batches, self.losses_type)
-        places, results = rows.ctypes.data, losses.ctypes.data
+        numbers, results = rows.ctypes.data, losses.ctypes.data
+        singles = {leaf: array.ctypes.data for leaf, array in scalars.items()}
         for worker in self.workers:
-            worker.aim(batches, places, results)
+            worker.aim(batches, numbers, singles, results)
         self._drive([worker.batches for worker in self.workers])
         return losses.astype(np.float64)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import keyword
+import math
 import operator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, DTypeError, ParameterError
+from .errors import DataError, DTypeError, ParameterError
 
 Array = np.ndarray[Any, Any]
 
@@ -22,6 +25,25 @@ def positive_int(value: object, what: str, example: str) -> int:
     if number < 1 or isinstance(value, bool):
         raise ParameterError(f"{what} must be a positive int, got {value!r}. Pass e.g. {example}.")
     return number
+
+
+def real_number(value: object, what: str, low: float, high: float, *, low_too: bool = True) -> float:
+    """A finite number from `low` (or above it) to below `high`."""
+    number = math.nan
+    if not isinstance(value, bool) and isinstance(value, Real):
+        with contextlib.suppress(OverflowError):  # a whole number that no float holds: refused below
+            number = float(value)
+    if not (low < number < high or (low_too and number == low)):
+        interval = f"{'at least' if low_too else 'above'} {low:g}"
+        interval += " and finite" if math.isinf(high) else f" and below {high:g}"
+        interval = "a finite number" if math.isinf(low) else interval
+        raise ParameterError(f"{what} must be {interval}, got {value!r}.")
+    return number
+
+
+def not_negative(value: object, what: str) -> float:
+    """A finite number of at least 0."""
+    return real_number(value, what, 0, math.inf)
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,0 +1,120 @@
+"""L-BFGS over a whole data set, through SciPy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..checks import positive_int
+from ..errors import ParameterError
+from ..graph.tensor import Tensor
+from .base import Optimizer, Updates
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """Quasi-Newton steps on the loss of all rows, for small data.
+
+    It learns the loss's curvature from the last steps and gradients, and finds the length of each step by
+    trying: so it takes neither a learning rate nor batches, and an epoch is one of its iterations. It ends
+    by itself where the gradient vanishes or no step makes the loss smaller.
+
+    Parameters
+    ----------
+    history : int
+        From how many steps it knows the curvature.
+    line_search : int
+        The largest number of lengths it tries for one step.
+    tolerance : float
+        Training ends when no element of the gradient is larger than this; at least 0.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of its range.
+
+    References
+    ----------
+    Liu and Nocedal (1989), On the limited memory BFGS method for large scale optimization. Zhu, Byrd, Lu and
+    Nocedal (1997), Algorithm 778: L-BFGS-B, which is the form that SciPy has.
+    """
+
+    name = "lbfgs"
+    whole_batch = True
+
+    learning_rate: float = field(default=1.0, init=False, repr=False)
+    clip_value: None = field(default=None, init=False, repr=False)
+    clip_norm: None = field(default=None, init=False, repr=False)
+    history: int = 10
+    line_search: int = 20
+    tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in ("history", "line_search"):
+            checked = positive_int(getattr(self, name), f"LBFGS: {name}", f"{name}=10")
+            object.__setattr__(self, name, checked)
+        self._check_not_negative("tolerance")
+
+    @property
+    def rule(self) -> Optimizer:
+        return self
+
+    def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
+        raise ParameterError(
+            "LBFGS: its steps are SciPy's and no graph of their own. For a step to print or compile take a "
+            "rule such as SGD(0.1) or Adam(1e-3)."
+        )
+
+
+def minimise(
+    function: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    settings: LBFGS,
+    iterations: int,
+    on_iteration: Callable[[Array, float], bool],
+) -> Array:
+    """Make a function of many numbers small.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a vector of float64, gives the loss and its gradient, of the vector's shape. Where the loss is
+        NaN or infinite, the search for a smaller one ends.
+    start : ndarray of float64, shape (parameters,)
+    settings : LBFGS
+    iterations : int
+        At most so many.
+    on_iteration : callable
+        Takes the vector (a copy) and its loss after each iteration; says whether to go on.
+
+    Returns
+    -------
+    ndarray of float64, shape (parameters,)
+        The vector of the last iteration; the start if there was none.
+    """
+    from scipy.optimize import minimize
+
+    last = np.array(start, np.float64)
+
+    def after(intermediate_result: Any) -> None:
+        nonlocal last
+        last = np.array(intermediate_result.x)
+        if not on_iteration(last.copy(), float(intermediate_result.fun)):
+            raise StopIteration
+
+    options = {
+        "maxcor": settings.history,
+        "maxls": settings.line_search,
+        "gtol": settings.tolerance,
+        "ftol": 0.0,
+        "maxiter": iterations,
+        "maxfun": sys.maxsize,
+    }
+    minimize(function, last.copy(), method="L-BFGS-B", jac=True, callback=after, options=options)
+    return last

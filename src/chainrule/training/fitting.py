@@ -1,0 +1,230 @@
+"""One fit: its program and engine, what is measured after each epoch, and how it ends."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import counted
+from ..emit import engine as engines
+from ..graph.program import Program
+from ..graph.tensor import Tensor
+from ..optim.lbfgs import LBFGS, minimise
+from ..optim.rules import Optimizer
+from ..optim.schedules import Constant, Course, checked_rates
+from ..shapes import evaluate_shape
+from .callbacks import call
+from .data import Coding
+from .divergence import blame
+from .history import History
+from .loop import Divergence, Interrupt, Loop, Plan, tell
+from .progress import Bar, Progress
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked data: tables of every input and output, weights of the rows, and how targets were written."""
+
+    tables: list[Array]
+    ts: list[Array]
+    weights: Array | None
+    codings: list[Coding]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows that are measured after each epoch; scorers take them as the user gave them."""
+
+    rows: Rows
+    scorers: dict[str, Callable[[Any, Any], float]]
+    given: tuple[Any, Any]
+
+
+class Fit:
+    """A training from the network's present weights.
+
+    Parameters
+    ----------
+    network : Network
+        With weights.
+    rule : Optimizer
+    plan : Plan
+    rows : Rows
+    validation : Validation or None
+    engine : {"auto", "numpy", "numba"}
+    callbacks : list
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rule: Optimizer,
+        plan: Plan,
+        rows: Rows,
+        validation: Validation | None,
+        engine: str,
+        callbacks: list[Any],
+    ) -> None:
+        self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
+        self.validation, self.callbacks = validation, callbacks
+        weighted = rows.weights is not None
+        if rule.whole_batch:
+            self.program = network.gradient_program(weighted=weighted)
+        else:
+            self.program = network.program(rule, weighted=weighted)
+        if engine == "auto":
+            sizes = {"n": plan.rows if rule.whole_batch else plan.batch_size}
+            steps = plan.epochs * (1 if rule.whole_batch else plan.steps)
+            engine = engines.choose_engine(self.program, sizes=sizes, steps=steps)
+        self.runner = network._runner("step", self.program, engine)
+        self.history = History(self._measures(), engine)
+        g = network.graph
+        self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
+        self.given |= dict(zip(g.ts, rows.ts, strict=True))
+        self.given |= {g.weights: rows.weights, g.seed: plan.seed}
+        self.constant = isinstance(rule.schedule, Constant) and not any(
+            x is g.step for x in self.program.inputs
+        )
+        self.rate = 0.0
+        self.progress = Progress()
+
+    def run(self, verbose: bool) -> History:
+        """Train to the end, Ctrl-C, or until something stops it."""
+        network, history = self.network, self.history
+        self.runner.load({**_starts(self.program), **network._values(self.program)})
+        call(self.callbacks, "on_fit_begin", network, history)
+        loop = Loop(self.runner, self.plan, self._inputs, self.progress)
+        started = time.perf_counter()
+        bar = (
+            Bar(self.plan.epochs, 1 if self.rule.whole_batch else self.plan.steps) if verbose else Progress()
+        )
+        with bar as self.progress:
+            loop.progress = self.progress
+            try:
+                if isinstance(self.rule, LBFGS):
+                    history.interrupted = self._minimise(self.rule, self._on_epoch)
+                else:
+                    history.interrupted = loop.run(self._on_epoch)
+            finally:
+                network._take(self.runner.state)
+                history.seconds = time.perf_counter() - started
+        if loop.divergence is not None:
+            self._report(loop.divergence)
+        if history.interrupted:
+            done = f"{history.epochs:,} of {counted(self.plan.epochs, 'epoch')}"
+            tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
+        call(self.callbacks, "on_fit_end", network, history)
+        return history
+
+    # inputs -----------------------------------------------------------------------------------
+
+    def _inputs(self, first: int, count: int) -> list[Any]:
+        """The program's inputs for steps: tables, and numbers that change from step to step."""
+        if not self.constant or not self.rate:
+            g, steps = self.network.graph, np.arange(first, first + count)
+            epoch = first // self.plan.steps
+            measured = self.history.val_loss or self.history.loss
+            course = Course(self.plan.steps, self.plan.epochs, measured[:epoch])
+            rates = checked_rates(self.rule.schedule, steps, course, self.network.dtype)
+            self.given |= {g.step: steps, g.lr: rates[0] if self.constant else rates}
+            self.rate = float(rates[-1])
+            self.listed = [self.given[x] for x in self.program.inputs]
+        return self.listed
+
+    # epochs -----------------------------------------------------------------------------------
+
+    def _measures(self) -> list[str]:
+        if self.validation is None:
+            return ["loss"]
+        several = len(self.rows.codings) > 1
+        accuracies = [
+            f"val_accuracy{k + 1 if several else ''}"
+            for k, coding in enumerate(self.rows.codings)
+            if coding.classes is not None
+        ]
+        return ["loss", "val_loss", *accuracies, *(f"val_{name}" for name in self.validation.scorers)]
+
+    def _on_epoch(self, loss: float) -> bool:
+        network, history = self.network, self.history
+        measured = {"loss": loss}
+        if self.validation is not None or self.callbacks:
+            network._take(self.runner.state)
+        if self.validation is not None:
+            v = self.validation
+            found = network._measure(v.rows.tables, v.rows.ts, v.rows.codings)
+            found |= {name: score(*v.given) for name, score in v.scorers.items()}
+            measured |= {f"val_{name}": value for name, value in found.items()}
+        history.record(measured)
+        history.learning_rate.append(self.rate)
+        self.progress.epoch(history)
+        if self.callbacks:
+            call(self.callbacks, "on_epoch_end", network, history)
+        return history.stopped is None
+
+    def _minimise(self, rule: LBFGS, on_epoch: Callable[[float], bool]) -> bool:
+        """Epochs of a rule that works on all rows at once: each is one of its iterations."""
+        leaves = self.network.trained_leaves()
+        inputs = self._inputs(0, 1)
+        shapes = [self.runner.state[leaf].shape for leaf in leaves]
+        sizes = [self.runner.state[leaf].size for leaf in leaves]
+
+        def put(vector: Array) -> None:
+            parts = np.split(vector, np.cumsum(sizes)[:-1])
+            self.runner.load({x: p.reshape(shape) for x, p, shape in zip(leaves, parts, shapes, strict=True)})
+
+        def function(vector: Array) -> tuple[float, Array]:
+            put(vector)
+            found = self.runner(*inputs)
+            slopes = [np.ravel(found[f"slope{k}"]) for k in range(len(leaves))]
+            return float(found["loss"]), np.concatenate(slopes).astype(np.float64)
+
+        with Interrupt() as interrupt:
+
+            def on_iteration(vector: Array, loss: float) -> bool:
+                put(vector)
+                self.progress.advance(1)
+                going_on = on_epoch(loss)
+                return going_on and not interrupt.requested and self.history.epochs < self.plan.epochs
+
+            start = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
+            put(minimise(function, start, rule, self.plan.epochs, on_iteration))
+        return interrupt.requested
+
+    # the end ----------------------------------------------------------------------------------
+
+    def _report(self, found: Divergence) -> None:
+        """Say in which epoch, step and layer numbers were not finite any more."""
+        network, g, rows = self.network, self.network.graph, found.rows
+        self.constant = False
+        self._inputs(found.epoch * self.plan.steps + found.step, 1)
+        taken = {x: self.given[x][rows] for x in (*g.xs, *g.ts)}
+        if self.rows.weights is not None:
+            taken[g.weights] = self.rows.weights[rows]
+        single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
+        what = blame(network, self.program, {**self.runner.state, **taken, **single})
+        self.history.diverged = True
+        self.history.stop(f"in epoch {found.epoch + 1}, step {found.step + 1} of {self.plan.steps}, {what}")
+        warnings.warn(
+            f"{self.history.stopped}, and training ended with the weights of before that step. Lower the "
+            f"learning rate ({self.rate:g}), scale the inputs, or clip the gradients.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def _starts(program: Program) -> dict[Tensor, Array]:
+    """Where the variables of a rule start: at their leaf's value, or at 0."""
+    return {
+        leaf: np.zeros(evaluate_shape(leaf.shape, {}), leaf.dtype) if leaf.value is None else leaf.value
+        for leaf in program.updates
+    }
