@@ -359,7 +359,7 @@ def test_help_fits_eighty_columns(run):
         ("train iris --model {folder}", "--model: {folder}: cannot be written: it is a folder"),
         ("train iris --model /dev/null", "--model: /dev/null: cannot be written: it is a device"),
         ("predict {model} iris --output /dev/null", "--output: /dev/null: cannot be written: it is a device"),
-        ("train diabetes --optimizer sgd --learning-rate 1e9 --engine numpy", "became infinite; nothing was saved"),
+        ("train diabetes --optimizer sgd --learning-rate 1e9 --engine numpy", "nothing was saved"),
         ("train {text}", "cannot be read as a table"),
         ("train {empty}", "cannot be read as a table"),
         ("train {header} --target a", "has 0 rows. A header line and rows below it are needed"),
