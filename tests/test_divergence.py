@@ -94,3 +94,45 @@ def test_a_loss_that_overflows_is_named():
         history = net.fit([[1e30]], [0.0], epochs=5, engine="numpy", **SILENT)
     assert history.loss == []
     assert net.fit([[1.0]], [0.0], epochs=1, engine="numpy", **SILENT).epochs == 1
+
+
+# rules that work on all rows at once ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lbfgs_fits_a_regression_to_the_end_of_the_slope(engine):
+    X = numbers(80, 4)
+    y = X @ [1.0, -2.0, 0.5, 3.0] + 0.25
+    net = cr.Network([cr.Dense(1)], loss="mse", dtype="float64")
+    history = net.fit(X, y, optimizer=cr.LBFGS(), epochs=100, engine=engine, **SILENT)
+    solution = np.linalg.lstsq(np.hstack([X, np.ones((80, 1))]), y, rcond=None)[0]
+    assert np.allclose(net["output"].W[:, 0], solution[:4], atol=1e-5)
+    assert history.loss == sorted(history.loss, reverse=True)
+    assert history.epochs < 100
+    assert history.stopped == "no smaller loss was found on the way down the slope"
+    assert history.learning_rate == []
+
+
+def test_lbfgs_takes_weights_validation_and_early_stopping():
+    X = numbers(60, 3)
+    y = np.tanh(X[:, 0])
+    net = cr.Network([cr.Dense(8, "tanh"), cr.Dense(1)], loss="mse", dtype="float64")
+    watch = cr.EarlyStopping(patience=2)
+    history = net.fit(
+        X[:40], y[:40], optimizer=cr.LBFGS(), epochs=300, sample_weight=np.arange(40) + 1.0,
+        validation_data=(X[40:], y[40:]), callbacks=[watch], engine="numpy", **SILENT,
+    )  # fmt: skip
+    assert watch.best == min(history.val_loss)
+    assert net.calculate_loss(X[40:], y[40:]) == pytest.approx(watch.best, rel=1e-12)
+
+
+def test_lbfgs_with_layers_that_change_from_step_to_step_is_refused():
+    net = cr.Network([cr.Dense(4), cr.Dropout(0.5), cr.Dense(1)], loss="mse")
+    with pytest.raises(cr.errors.ParameterError, match="Dropout changes from step to step"):
+        net.fit(numbers(9, 2), numbers(9, 1), optimizer=cr.LBFGS(), **SILENT)
+
+
+def test_a_fit_of_a_frozen_network_is_refused():
+    net = cr.Network([cr.Dense(1, frozen=True)], loss="mse")
+    with pytest.raises(cr.errors.ParameterError, match="every weight is frozen"):
+        net.fit(numbers(9, 2), numbers(9, 1), **SILENT)

@@ -84,6 +84,7 @@ class SourceWriter:
         roots = simplify(program.roots)
         self.outputs = roots[: len(program.outputs)]
         self.updates = dict(zip(program.updates, roots[len(program.outputs) :], strict=True))
+        self.new_values = set(self.updates.values())
 
     # lines and names: the records of control ops use these too ------------------------------------
 
@@ -238,7 +239,7 @@ class SourceWriter:
         readers = self.readers.get(node, ())
         if node.name or len(expression) > WIDTH:
             return True
-        if len(readers) > 1:
+        if len(readers) + (node in self.new_values) > 1:
             return not _is_cheap(node)
         return any(_shows_twice(reader, node) for reader in readers if reader is not node)
 

@@ -71,7 +71,11 @@ class Optimizer:
 
     def new_values(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         """`updates` with the gradients clipped."""
-        return self.updates(parameters, self._clipped(gradients), lr)
+        clipped = self._clipped(gradients)
+        for theta, g, kept in zip(parameters, gradients, clipped, strict=True):
+            if kept is not g:
+                kept.name = f"clipped_{theta.name}"
+        return self.updates(parameters, clipped, lr)
 
     def _clipped(self, gradients: Sequence[Tensor]) -> Sequence[Tensor]:
         if self.clip_value is not None:

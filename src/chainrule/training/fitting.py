@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks import counted
 from ..emit import engine as engines
+from ..errors import ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..optim.lbfgs import LBFGS, minimise
@@ -78,6 +79,8 @@ class Fit:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
         weighted = rows.weights is not None
+        if not network.trained_leaves():
+            raise ParameterError("fit: every weight is frozen, so that nothing can be trained.")
         if rule.whole_batch:
             self.program = network.gradient_program(weighted=weighted)
         else:
@@ -165,7 +168,8 @@ class Fit:
             found |= {name: score(*v.given) for name, score in v.scorers.items()}
             measured |= {f"val_{name}": value for name, value in found.items()}
         history.record(measured)
-        history.learning_rate.append(self.rate)
+        if not self.rule.whole_batch:
+            history.learning_rate.append(self.rate)
         self.progress.epoch(history)
         if self.callbacks:
             call(self.callbacks, "on_epoch_end", network, history)
@@ -188,16 +192,25 @@ class Fit:
             slopes = [np.ravel(found[f"slope{k}"]) for k in range(len(leaves))]
             return float(found["loss"]), np.concatenate(slopes).astype(np.float64)
 
+        last = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
         with Interrupt() as interrupt:
 
             def on_iteration(vector: Array, loss: float) -> bool:
+                nonlocal last
+                last = vector
                 put(vector)
                 self.progress.advance(1)
                 going_on = on_epoch(loss)
                 return going_on and not interrupt.requested and self.history.epochs < self.plan.epochs
 
-            start = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
-            put(minimise(function, start, rule, self.plan.epochs, on_iteration))
+            try:
+                minimise(function, last, rule, self.plan.epochs, on_iteration)
+            except KeyboardInterrupt:
+                interrupt.requested = True
+            finally:
+                put(last)  # not what a search tried last
+        if not interrupt.requested and self.history.epochs < self.plan.epochs:
+            self.history.stop("no smaller loss was found on the way down the slope")
         return interrupt.requested
 
     # the end ----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class History:
     val_accuracy : list of float
         For each epoch the share of the validation rows classified correctly; empty without classes.
     learning_rate : list of float
-        Of each epoch's last step.
+        Of each epoch's last step; empty for an optimiser that has none.
     interrupted : bool
         Whether Ctrl-C ended it; an epoch that was not finished is not listed.
     stopped : str or None
