@@ -5,7 +5,7 @@ VENV   = .venv
 BIN    = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format coverage bench clean FORCE
+.PHONY: help demo test check format coverage bench accuracy clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ coverage: $(VENV)/dev.done ## run the tests and list the lines that none of them
 
 bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch and JAX; options: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)
+
+accuracy: $(VENV)/dev.done ## compare with published accuracies, three minutes; data: CHAINRULE_DATA=folder make accuracy
+	$(BIN)/python accuracy/run.py $(ARGS)
 
 clean: ## remove the environment and everything made here
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

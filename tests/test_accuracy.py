@@ -1,0 +1,65 @@
+"""`make accuracy` on its own: what it prints, what it skips, and how it exits."""
+
+import pytest
+
+import run
+from checks import Check, Line
+from mnist import data_folder
+
+
+def checked(monkeypatch, *lines):
+    """The command with checks that return these lines."""
+    made = [Check(f"check{k}", 1.0, lambda tick, line=line: line) for k, line in enumerate(lines)]
+    monkeypatch.setattr(run, "CHECKS", made)
+    return run.main([])
+
+
+def test_a_number_that_is_not_met_is_shown_and_fails(monkeypatch, capsys):
+    lines = [
+        Line("met", "0.98", "0.97", "0.96", True),
+        Line("missed [really]", "9,542", "9,400", "9,500", False),
+        Line("shown", "-", "17 of 20"),
+    ]
+    assert checked(monkeypatch, *lines) == 1
+    printed = capsys.readouterr()
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in printed.out.splitlines() if "|" in row]
+    assert rows[0] == ["example", "published", "ours", "asked", "met"]
+    assert rows[2:] == [
+        ["met", "0.98", "0.97", "0.96", "yes"],
+        ["missed [really]", "9,542", "9,400", "9,500", "no"],
+        ["shown", "-", "17 of 20", "-", "-"],
+    ]
+    assert "check1: done" in printed.err
+    assert "about 0 s left" in printed.err
+
+
+def test_all_that_is_asked_being_met_is_success(monkeypatch):
+    assert checked(monkeypatch, Line("met", "1", "1", "1", True), Line("shown", "-", "1")) == 0
+
+
+def test_missing_data_is_skipped_with_a_reason(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    assert run.main(["--only", "darkness"]) == 0
+    printed = capsys.readouterr().out
+    assert f"Skipped: darkness. {tmp_path / 'mnist.npz'} is not there." in printed
+    assert "CHAINRULE_DATA=folder make accuracy" in printed
+
+
+def test_the_data_folder_is_in_the_checkout_unless_it_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+    monkeypatch.delenv("CHAINRULE_DATA")
+    assert data_folder() == run.RESULTS.parents[1] / "data"
+
+
+def test_an_unknown_check_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run.main(["--only", "xor,nielson"])
+    assert "'nielson' is none of xor, mitchell" in capsys.readouterr().err
+
+
+def test_results_are_written_where_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "CHECKS", [Check("one", 1.0, lambda tick: Line("one", "1", "2", "1", True))])
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
+    assert run.main(["--write"]) == 0
+    assert run.RESULTS.read_text(encoding="utf-8").startswith("# Accuracy\n")
