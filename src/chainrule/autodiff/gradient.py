@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import GradientError, ShapeError
@@ -88,8 +88,13 @@ def _differentiable(node: Tensor) -> bool:
     return all(x.dtype.kind != "f" for x in node.inputs)  # not where real numbers turn into whole ones
 
 
-def backpropagate(y: Tensor, by: Iterable[Tensor], seed: Tensor | None = None) -> dict[Tensor, Tensor]:
-    """The gradients of all nodes on the way from `y` down to `by`."""
+def backpropagate(
+    y: Tensor,
+    by: Iterable[Tensor],
+    seed: Tensor | None = None,
+    known: Callable[[Tensor], bool] | None = None,
+) -> dict[Tensor, Tensor]:
+    """The gradients of all nodes on the way from `y` down to `by`, none beyond those `known`."""
     if seed is None:
         if y.shape != () and any(d != 1 for d in y.shape):
             raise GradientError(
@@ -99,7 +104,7 @@ def backpropagate(y: Tensor, by: Iterable[Tensor], seed: Tensor | None = None) -
         seed = expand(constant(1.0, y.dtype), y.shape)
     elif seed.shape != y.shape:
         raise ShapeError(f"gradient: the seed has shape {seed.shape}, y has {y.shape}")
-    order = topological([y])
+    order = topological([y], known)
     needed = set(by)
     for node in order:
         if any(x in needed for x in node.inputs):

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.forward import Sweep, zeros
 from ..autodiff.gradient import backpropagate
 from ..errors import DTypeError, ParameterError, ShapeError
 from ..graph.evaluate import interpret
 from ..graph.op import OPS, Kind, op
 from ..graph.program import Program
-from ..graph.tensor import LEAF, Tensor, as_tensor, constant, placeholder, topological
-from ..ops.move import expand
+from ..graph.tensor import LEAF, Tensor, as_tensor, placeholder, topological
 from ..ops.reduce import sum as total
 from ..shapes import Dim, evaluate, evaluate_shape
 
@@ -238,7 +238,7 @@ def _vjp(grads: dict[int, Tensor], y: Tensor, *inputs: Tensor, **attrs: Any) -> 
         shape, dtype = attrs["results"][k]
         return Tensor(OPS["item"], (y,), {"item": k}, shape, np.dtype(dtype))
 
-    first = tuple([grads.get(i, _zeros(places[i])) for i in carried] + [_zeros(inputs[i]) for i in outer])
+    first = tuple([grads.get(i, zeros(places[i])) for i in carried] + [zeros(inputs[i]) for i in outer])
     sequences = (
         *(item(count + i) for i in range(count)),
         *inputs[count : count + rows],
@@ -258,7 +258,7 @@ def _vjp(grads: dict[int, Tensor], y: Tensor, *inputs: Tensor, **attrs: Any) -> 
             objective = objective + part
         inner = [before[i] for i in (*carried, *through)] + [free[i - count - rows] for i in outer]
         found = backpropagate(objective, inner)
-        parts = _substituted([found[x] if x in found else _zeros(x) for x in inner], free, outside)
+        parts = _substituted([found[x] if x in found else zeros(x) for x in inner], free, outside)
         by_carry, by_row = parts[: len(carried)], parts[len(carried) : len(carried) + len(through)]
         by_outside = parts[len(carried) + len(through) :]
         sums = tuple(s + p for s, p in zip(sums, by_outside, strict=True))
@@ -270,8 +270,49 @@ def _vjp(grads: dict[int, Tensor], y: Tensor, *inputs: Tensor, **attrs: Any) -> 
     return tuple(found.get(i) for i in range(len(inputs)))
 
 
-def _zeros(x: Tensor) -> Tensor:
-    return expand(constant(0.0, x.dtype), x.shape)
+def _jvp(y: Tensor, tangents: Sequence[Tensor | None]) -> dict[int, Tensor]:
+    """A loop of the same direction that carries the carry and its tangent."""
+    attrs = y.attrs
+    program: Program = attrs["program"]
+    count, rows = attrs["carries"], attrs["rows"]
+    roots, places = list(program.outputs.values()), list(program.inputs)
+    moving = {i for i, t in enumerate(tangents) if t is not None}
+    while True:  # a carry that stands still at first may move from the second step on
+        dots = {i: placeholder(places[i].shape, places[i].dtype) for i in sorted(moving)}
+        moved = Sweep(roots, {places[i]: dot for i, dot in dots.items()}).tangents
+        started = {i for i in range(count) if roots[i] in moved} - moving
+        if not started:
+            break
+        moving |= started
+    carried = [i for i in dots if i < count]
+    through = [i for i in dots if count <= i < count + rows]
+    outer = [i for i in dots if i >= count + rows]
+    given = [k for k in range(count, len(roots)) if roots[k] in moved]
+    wanted = [
+        *roots[:count],
+        *(moved.get(roots[i], zeros(roots[i])) for i in carried),
+        *(moved[roots[k]] for k in given),
+    ]
+    inner = [*places, *(dots[i] for i in (*carried, *through, *outer))]
+
+    def forth(carry: tuple[Tensor, ...], row: tuple[Tensor, ...]) -> tuple[Any, Any]:
+        values = [*carry[:count], *row[:rows], *y.inputs[count + rows :], *carry[count:], *row[rows:]]
+        found = _substituted(wanted, inner, [*values, *_present(tangents, outer)])
+        return tuple(found[: count + len(carried)]), tuple(found[count + len(carried) :])
+
+    first = [zeros(places[i]) if (t := tangents[i]) is None else t for i in carried]
+    last, stacked = scan(
+        forth,
+        (*y.inputs[:count], *first),
+        (*y.inputs[count : count + rows], *_present(tangents, through)),
+        length=attrs["length"],
+        reverse=attrs["reverse"],
+    )
+    return dict(zip([*carried, *given], [*last[count:], *stacked], strict=True))
+
+
+def _present(tangents: Sequence[Tensor | None], places: Sequence[int]) -> list[Tensor]:
+    return [t for t in (tangents[i] for i in places) if t is not None]
 
 
 def _substituted(roots: Sequence[Tensor], places: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
@@ -326,6 +367,7 @@ op(
     latex=lambda node, texts: rf"\operatorname{{scan}}({', '.join(texts)})",
     run=_run,
     vjp=_vjp,
+    jvp=_jvp,
     source=_source,
 )
 op(

@@ -61,6 +61,9 @@ class Op:
     vjp : callable
         ``vjp(g, y, *inputs, **attrs)``, the gradient's part for each input, as graph nodes. Made of
         `derivative` where that is stated.
+    jvp : callable
+        For ops with a nested program: ``jvp(y, tangents)``, the tangents of its results by number, from
+        those of its inputs (None: it stands still). All others' follow from their `vjp`.
     lower : callable
         ``lower(*inputs, **attrs)``, the same value in simpler ops, for the compiled engine.
     element : callable
@@ -95,6 +98,7 @@ class Op:
     latex: Template = ""
     derivative: Callable[..., tuple[Tensor | float | None, ...]] | None = None
     vjp: Callable[..., tuple[Any, ...]] | None = None
+    jvp: Callable[[Tensor, Sequence[Tensor | None]], dict[int, Tensor]] | None = None
     lower: Callable[..., Tensor] | None = None
     element: Callable[..., Any] | None = None
     run: Callable[..., Any] | None = None
