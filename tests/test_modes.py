@@ -184,7 +184,7 @@ def test_the_table():
         "~ timed for a sample of the weights (the median) and multiplied by P.",
         "P: weights. evals: sweeps through the graph, or computations of the loss.",
         "apart: largest difference to reverse mode, in parts of the largest derivative.",
-        "Loss over 1,024 rows in float64; engine numpy, one thread.",
+        "Loss over 1,024 rows in float64; engine numpy.",
     ]
 
 

@@ -89,7 +89,7 @@ class ModeComparison:
         lines += [
             "P: weights. evals: sweeps through the graph, or computations of the loss.",
             "apart: largest difference to reverse mode, in parts of the largest derivative.",
-            f"Loss over {self.samples:,} rows in float64; engine {self.engine}, one thread.",
+            f"Loss over {self.samples:,} rows in float64; engine {self.engine}.",
         ]
         return "\n".join(lines)
 

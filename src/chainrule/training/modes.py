@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -35,6 +36,8 @@ WEIGHTS = 400_000  # what the widest of them may have at most
 SECONDS = 0.15  # how long each measurement goes on
 FEWEST, MOST = 5, 200  # timings, or weights of a sample
 ALLOCATION = 30 << 20  # bytes: once it has freed a block as large, the C library keeps smaller ones at hand
+CLOCK = time.perf_counter if sys.platform == "win32" else time.process_time
+"""The processor's time, of which other work on the machine takes little; Windows counts it too coarsely."""
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and curvature cost a difference alike
 
 
@@ -55,9 +58,10 @@ def compare_modes(
     derivatives by all P weights at once; a forward sweep, or a central difference, gives that by one. So
     backpropagation's cost is proportional to P, and that of the others to its square.
 
-    Each way runs in float64, whatever the network's type, on one thread. The times are medians. Where P is
-    large, forward sweeps and differences are timed for a drawn sample of the weights and multiplied; their
-    derivatives are compared with those of reverse mode.
+    Each way runs in float64, whatever the network's type, with one thread for products of matrices. The times
+    are medians of the processor's time, which other work on the machine disturbs little (on Windows, of the
+    clock's). Where P is large, forward sweeps and differences are timed for a drawn sample of the weights and
+    multiplied; the sample's derivatives are compared with those of reverse mode.
 
     Parameters
     ----------
@@ -298,9 +302,9 @@ def _measured(ways: _Ways, random: np.random.Generator) -> ModeRow:
 
 
 def _clocked(call: Callable[[], dict[str, Array]]) -> tuple[float, dict[str, Array]]:
-    started = time.perf_counter()
+    started = CLOCK()
     result = call()
-    return time.perf_counter() - started, result
+    return CLOCK() - started, result
 
 
 def _repeated(calls: Iterable[Callable[[], T]]) -> list[T]:
