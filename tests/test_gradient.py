@@ -326,3 +326,10 @@ def test_value_and_grad():
     assert float(value) == 8.0
     assert float(by_x) == 12.0
     assert float(by_y) == pytest.approx(8 * np.log(2))
+
+
+def test_a_stopped_gradient_is_zero_whatever_comes_after_it():
+    x = cr.tensor([1.0, -2.0])
+    y = cr.where(cr.stop_gradient(x) > 0, 1.0, 0.0).sum()
+    (slope,) = cr.gradient(y, [x])
+    assert slope.numpy().tolist() == [0.0, 0.0]

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import ops
+from .autodiff.forward import jvp
 from .autodiff.gradient import gradient, value_and_grad
 from .control.scan import scan
 from .errors import ChainruleError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .training.callbacks import Callback, EarlyStopping
     from .training.files import load
     from .training.history import History
+    from .training.modes import compare_modes
     from .training.network import Network
 
 _LATER = {  # loaded when first used, so that importing the package stays light; room:name, or a room itself
@@ -65,6 +67,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
+    "compare_modes": "training.modes:compare_modes",
     "compile": "emit.engine:compile_program",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
@@ -120,11 +123,13 @@ __all__ = [
     "Standardize",
     "Tensor",
     "check_gradients",
+    "compare_modes",
     "compile",
     "formula",
     "formulas",
     "gradient",
     "inits",
+    "jvp",
     "load",
     "loop_source",
     "losses",

@@ -147,7 +147,7 @@ def _refuse_blocked(y: Tensor, by: Iterable[Tensor], grads: Mapping[Tensor, Any]
     for x in by:
         made_of_x = {x}
         for node in order:
-            if made_of_x.isdisjoint(node.inputs):
+            if made_of_x.isdisjoint(node.inputs) or node.op.name == "stop_gradient":
                 continue
             if node in grads and not _differentiable(node):
                 raise GradientError(
