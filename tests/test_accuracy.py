@@ -1,5 +1,6 @@
 """`make accuracy` on its own: what it prints, what it skips, and how it exits."""
 
+import numpy as np
 import pytest
 
 import run
@@ -31,6 +32,10 @@ def test_a_number_that_is_not_met_is_shown_and_fails(monkeypatch, capsys):
     ]
     assert "check1: done" in printed.err
     assert "about 0 s left" in printed.err
+
+
+def test_a_miss_that_numpy_has_found_fails_too(monkeypatch):
+    assert checked(monkeypatch, Line("missed", "1", "0", "1", np.float64(0.0) >= 1)) == 1
 
 
 def test_all_that_is_asked_being_met_is_success(monkeypatch):
