@@ -88,13 +88,6 @@ class BaseNetwork(Structure):
         if not self._sizes:
             self._forget_graph()
 
-    def _take(self, values: dict[Tensor, Array]) -> None:
-        """Set the weights from the values of their leaves, where training may have changed them."""
-        for name, leaf in self.graph.parameters.items():
-            layer, _, parameter = name.partition(".")
-            if leaf in values:
-                self[layer].set(parameter, values[leaf], self.dtype)
-
     def _values(self, program: Program | None = None) -> dict[Tensor, Array]:
         """The weights by their leaves; those that a program has, if one is given."""
         weights = self.parameters

@@ -14,7 +14,7 @@ from ..errors import ParameterError, ShapeError, unknown_name
 from .dense import Dense
 from .layers import Layer
 from .losses import Loss, find_loss
-from .wiring import Node, Wiring, chain, drawn, layer_names
+from .wiring import Call, Node, Wiring, chain, drawn, layer_names
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +64,10 @@ class Structure:
         """The number of outputs, those of all targets together; None before it is known."""
         if self._sizes:
             return sum(self._sizes[i] for i in self._wiring.outputs)
-        return self.layers[-1].outputs(0) or None if len(self._wiring.outputs) == 1 else None
+        calls = [self._maker(i) for i in self._wiring.outputs]
+        if len(calls) > 1 or len(calls[0].sources) > 1:  # what is joined is as wide as its parts
+            return None
+        return self.layers[calls[0].layer].outputs(0) or None
 
     @property
     def widths(self) -> list[int]:
@@ -129,6 +132,10 @@ class Structure:
             raise ParameterError("build: the number of inputs is not known. Pass it, e.g. build(64).")
         if not self.built:
             self._fill(seed)
+
+    def _maker(self, value: int) -> Call:
+        """The use of a layer that a value comes from."""
+        return self._wiring.calls[value - len(self._wiring.inputs)]
 
     def _learn_sizes(self, sizes: list[int], what: str) -> None:
         for known, size in zip(self._known_inputs(), sizes, strict=True):
@@ -220,7 +227,11 @@ class Structure:
             if array.shape != present[name].shape:
                 raise ShapeError(f"{name}: expected shape {present[name].shape}, got {array.shape}")
             checked[name] = array
-        for name, array in checked.items():
+        self._take(checked)
+
+    def _take(self, values: Mapping[str, Array]) -> None:
+        """Set weights by name, unchecked."""
+        for name, array in values.items():
             layer, _, parameter = name.partition(".")
             self[layer].set(parameter, array, self.dtype)
 
@@ -228,8 +239,7 @@ class Structure:
 
     def _check_losses(self) -> None:
         for loss, i in zip(self._losses, self._wiring.outputs, strict=True):
-            call = self._wiring.calls[i - len(self._wiring.inputs)]
-            last = self.layers[call.layer]
+            last = self.layers[self._maker(i).layer]
             if not isinstance(last, Dense):
                 continue
             if loss.probabilities and last.activation != "linear":
@@ -273,7 +283,8 @@ def _checked_losses(loss: Any, outputs: int) -> list[Loss]:
 def _checked_loss_weights(weights: Any, outputs: int) -> list[float]:
     if weights is None:
         return [1.0] * outputs
-    listed = [real_number(w, "Network: a loss weight", 0, math.inf, low_too=False) for w in weights]
+    given = weights if np.ndim(weights) else [weights]
+    listed = [real_number(w, "Network: a loss weight", 0, math.inf, low_too=False) for w in given]
     if len(listed) != outputs:
         raise ParameterError(f"Network: expected {outputs} loss weights, got {len(listed)}.")
     return listed

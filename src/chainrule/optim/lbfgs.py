@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ def minimise(
     ----------
     function : callable
         Takes a vector of float64, gives the loss and its gradient, of the vector's shape. Where the loss is
-        NaN or infinite, the search for a smaller one ends.
+        NaN or infinite, shorter steps are tried; where it is at the start, nothing is.
     start : ndarray of float64, shape (parameters,)
     settings : LBFGS
     iterations : int
@@ -101,11 +102,24 @@ def minimise(
     from scipy.optimize import minimize
 
     last = np.array(start, np.float64)
+    reached, slopes = function(last.copy())
+    highest = reached  # of the last vector with a number and the last iteration's
+    if not (math.isfinite(reached) and np.isfinite(slopes).all()):
+        return last
+
+    def walled(vector: Array) -> tuple[float, Array]:
+        """The function; where it is not finite a slope back, for SciPy takes NaN as it takes numbers."""
+        nonlocal highest, slopes
+        loss, found = function(vector)
+        if not (math.isfinite(loss) and np.isfinite(found).all()):
+            return highest + abs(highest) + 1, -slopes
+        highest, slopes = max(loss, reached), found
+        return loss, found
 
     def after(intermediate_result: Any) -> None:
-        nonlocal last
-        last = np.array(intermediate_result.x)
-        if not on_iteration(last.copy(), float(intermediate_result.fun)):
+        nonlocal last, reached
+        last, reached = np.array(intermediate_result.x), float(intermediate_result.fun)
+        if not on_iteration(last.copy(), reached):
             raise StopIteration
 
     options = {
@@ -116,5 +130,5 @@ def minimise(
         "maxiter": iterations,
         "maxfun": sys.maxsize,
     }
-    minimize(function, last.copy(), method="L-BFGS-B", jac=True, callback=after, options=options)
+    minimize(walled, last.copy(), method="L-BFGS-B", jac=True, callback=after, options=options)
     return last

@@ -22,7 +22,8 @@ class Callback:
     """What a fit calls, each time with the network and the fit's history. Override what you need.
 
     The network holds the weights of that moment. ``history.stop(reason)`` ends the fit after the epoch.
-    Weights that are set before the end are overwritten by the training.
+    Weights that are set before the end are overwritten by the training, and what is frozen or released
+    counts from the next fit on.
     """
 
     def on_fit_begin(self, network: Network, history: History) -> None:

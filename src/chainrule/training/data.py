@@ -219,7 +219,7 @@ def _labels(array: Array, what: str) -> Array:
         kinds = {type(v) for v in array.flat}
         for kind, dtype in ((str, np.str_), (bool, np.bool_), (int, np.int64), (float, np.float64)):
             if all(issubclass(k, kind) for k in kinds):
-                return array.astype(dtype)
+                return _whole(array, what) if kind is int else array.astype(dtype)
         missing = sum(v is None or v != v for v in array.flat)
         if missing:
             raise DataError(f"{what}: {missing} of {array.size} entries are missing. Drop these rows first.")
@@ -228,6 +228,14 @@ def _labels(array: Array, what: str) -> Array:
     if array.dtype.kind not in "biufUO":
         raise DTypeError(f"{what}: expected numbers, truth values or text, got {array.dtype}.")
     return array
+
+
+def _whole(array: Array, what: str) -> Array:
+    """Python's whole numbers as NumPy's."""
+    try:
+        return array.astype(np.int64)
+    except OverflowError:
+        raise DataError(f"{what}: holds whole numbers beyond 64 bits. Pass them as text.") from None
 
 
 def _columns(array: Array, loss: Loss, units: int, dtype: np.dtype[Any], what: str) -> Array:
@@ -338,9 +346,14 @@ def row_weights(
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise DataError(f"weights must not be negative, got {weights[row]:g} in row {row}.")
-    if not weights.any():
-        raise DataError("weights: all are 0, so that nothing counts.")
-    return np.ascontiguousarray(weights, dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        held = np.ascontiguousarray(weights, dtype)
+    if not np.isfinite(held).all():
+        raise DataError(f"weights: {weights.max():g} is too large for {dtype}. Divide them all by a number.")
+    if not held.any():
+        small = f", or too small for {dtype}" if weights.any() else ""
+        raise DataError(f"weights: all are 0{small}, so that nothing counts.")
+    return held
 
 
 def _class_weights(given: Mapping[Any, float] | str, classes: Array, places: Array) -> Array:

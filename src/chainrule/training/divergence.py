@@ -10,17 +10,21 @@ import numpy as np
 from ..graph.evaluate import interpret
 from ..graph.program import Program
 from ..graph.tensor import Tensor
-from ..nn.network import BaseNetwork
+from ..nn.network import BaseNetwork, Graph
 
 Array = np.ndarray[Any, Any]
 
 
-def blame(network: BaseNetwork, program: Program, values: Mapping[Tensor, Any]) -> str:
-    """What is not finite in a step, in words: the first layer's result, the loss, or else a weight after it.
+def blame(network: BaseNetwork, graph: Graph, program: Program, values: Mapping[Tensor, Any]) -> str:
+    """What is not finite in a step, in words.
+
+    The first layer's result, the loss, a weight after the step, or else what the optimizer remembers.
 
     Parameters
     ----------
     network : BaseNetwork
+    graph : Graph
+        That the program was made from.
     program : Program
         The training step.
     values : mapping of Tensor to array-like
@@ -31,10 +35,11 @@ def blame(network: BaseNetwork, program: Program, values: Mapping[Tensor, Any]) 
     str
         As in "the output of hidden2 became infinite".
     """
-    g, wiring = network.graph, network._wiring
+    wiring, weights = network._wiring, {leaf: name for name, leaf in graph.parameters.items()}
     loss = next(iter(program.outputs.values()))
-    changed = [(name, program.updates[x]) for name, x in g.parameters.items() if x in program.updates]
-    roots = [*g.trained_values, loss, *(new for _, new in changed)]
+    changed = [(name, program.updates[x]) for x, name in weights.items() if x in program.updates]
+    changed += [(f"the optimizer's {x.name}", new) for x, new in program.updates.items() if x not in weights]
+    roots = [*graph.trained_values, loss, *(new for _, new in changed)]
     with np.errstate(all="ignore"):
         found = interpret(roots, values)
     names = [f"the output of {network.names[call.layer]}" for call in wiring.calls]

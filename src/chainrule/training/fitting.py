@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from .callbacks import call
 from .data import Coding
 from .divergence import blame
 from .history import History
-from .loop import Divergence, Interrupt, Loop, Plan, tell
+from .loop import Divergence, Interrupt, Loop, Plan, finite, tell
 from .progress import Bar, Progress
 
 if TYPE_CHECKING:
@@ -78,20 +79,20 @@ class Fit:
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
+        self.graph = g = network.graph  # kept: where a callback freezes layers, the network makes another
+        self.leaves = network.trained_leaves()
         weighted = rows.weights is not None
-        if not network.trained_leaves():
+        if not self.leaves:
             raise ParameterError("fit: every weight is frozen, so that nothing can be trained.")
         if rule.whole_batch:
             self.program = network.gradient_program(weighted=weighted)
         else:
             self.program = network.program(rule, weighted=weighted)
         if engine == "auto":
-            sizes = {"n": plan.rows if rule.whole_batch else plan.batch_size}
-            steps = plan.epochs * (1 if rule.whole_batch else plan.steps)
-            engine = engines.choose_engine(self.program, sizes=sizes, steps=steps)
+            sizes = {"n": plan.batch_size}
+            engine = engines.choose_engine(self.program, sizes=sizes, steps=plan.epochs * plan.steps)
         self.runner = network._runner("step", self.program, engine)
         self.history = History(self._measures(), engine)
-        g = network.graph
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
         self.given |= {g.weights: rows.weights, g.seed: plan.seed}
@@ -108,18 +109,16 @@ class Fit:
         call(self.callbacks, "on_fit_begin", network, history)
         loop = Loop(self.runner, self.plan, self._inputs, self.progress)
         started = time.perf_counter()
-        bar = (
-            Bar(self.plan.epochs, 1 if self.rule.whole_batch else self.plan.steps) if verbose else Progress()
-        )
+        bar = Bar(self.plan.epochs, self.plan.steps) if verbose else Progress()
         with bar as self.progress:
             loop.progress = self.progress
             try:
                 if isinstance(self.rule, LBFGS):
-                    history.interrupted = self._minimise(self.rule, self._on_epoch)
+                    history.interrupted = self._minimise(self.rule, loop)
                 else:
                     history.interrupted = loop.run(self._on_epoch)
             finally:
-                network._take(self.runner.state)
+                self._hand_over(self.runner.state)
                 history.seconds = time.perf_counter() - started
         if loop.divergence is not None:
             self._report(loop.divergence)
@@ -134,7 +133,7 @@ class Fit:
     def _inputs(self, first: int, count: int) -> list[Any]:
         """The program's inputs for steps: tables, and numbers that change from step to step."""
         if not self.constant or not self.rate:
-            g, steps = self.network.graph, np.arange(first, first + count)
+            g, steps = self.graph, np.arange(first, first + count)
             epoch = first // self.plan.steps
             measured = self.history.val_loss or self.history.loss
             course = Course(self.plan.steps, self.plan.epochs, measured[:epoch])
@@ -161,7 +160,10 @@ class Fit:
         network, history = self.network, self.history
         measured = {"loss": loss}
         if self.validation is not None or self.callbacks:
-            network._take(self.runner.state)
+            state = self.runner.state
+            if not finite(state):
+                return False  # nobody is to see it: the loop goes back to the step at fault
+            self._hand_over(state)
         if self.validation is not None:
             v = self.validation
             found = network._measure(v.rows.tables, v.rows.ts, v.rows.codings)
@@ -175,9 +177,14 @@ class Fit:
             call(self.callbacks, "on_epoch_end", network, history)
         return history.stopped is None
 
-    def _minimise(self, rule: LBFGS, on_epoch: Callable[[float], bool]) -> bool:
+    def _hand_over(self, state: Mapping[Tensor, Array]) -> None:
+        """Give the network the weights of that moment."""
+        leaves = self.graph.parameters.items()
+        self.network._take({name: state[leaf] for name, leaf in leaves if leaf in state})
+
+    def _minimise(self, rule: LBFGS, loop: Loop) -> bool:
         """Epochs of a rule that works on all rows at once: each is one of its iterations."""
-        leaves = self.network.trained_leaves()
+        leaves = self.leaves
         inputs = self._inputs(0, 1)
         shapes = [self.runner.state[leaf].shape for leaf in leaves]
         sizes = [self.runner.state[leaf].size for leaf in leaves]
@@ -185,6 +192,11 @@ class Fit:
         def put(vector: Array) -> None:
             parts = np.split(vector, np.cumsum(sizes)[:-1])
             self.runner.load({x: p.reshape(shape) for x, p, shape in zip(leaves, parts, shapes, strict=True)})
+
+        loss = float(self.runner(*inputs)["loss"])
+        if not math.isfinite(loss):
+            loop.divergence = Divergence(0, 0, loop.in_order, loss)
+            return False
 
         def function(vector: Array) -> tuple[float, Array]:
             put(vector)
@@ -200,7 +212,7 @@ class Fit:
                 last = vector
                 put(vector)
                 self.progress.advance(1)
-                going_on = on_epoch(loss)
+                going_on = self._on_epoch(loss)
                 return going_on and not interrupt.requested and self.history.epochs < self.plan.epochs
 
             try:
@@ -217,19 +229,22 @@ class Fit:
 
     def _report(self, found: Divergence) -> None:
         """Say in which epoch, step and layer numbers were not finite any more."""
-        network, g, rows = self.network, self.network.graph, found.rows
+        g, rows = self.graph, found.rows
         self.constant = False
         self._inputs(found.epoch * self.plan.steps + found.step, 1)
         taken = {x: self.given[x][rows] for x in (*g.xs, *g.ts)}
         if self.rows.weights is not None:
             taken[g.weights] = self.rows.weights[rows]
         single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
-        what = blame(network, self.program, {**self.runner.state, **taken, **single})
+        what = blame(self.network, g, self.program, {**self.runner.state, **taken, **single})
+        self.history.cut(found.epoch)
         self.history.diverged = True
+        hint = "Scale the inputs."
+        if not self.rule.whole_batch:
+            hint = f"Lower the learning rate ({self.rate:g}), scale the inputs, or clip the gradients."
         self.history.stop(f"in epoch {found.epoch + 1}, step {found.step + 1} of {self.plan.steps}, {what}")
         warnings.warn(
-            f"{self.history.stopped}, and training ended with the weights of before that step. Lower the "
-            f"learning rate ({self.rate:g}), scale the inputs, or clip the gradients.",
+            f"{self.history.stopped}, and training ended with the weights of before that step. {hint}",
             RuntimeWarning,
             stacklevel=4,
         )

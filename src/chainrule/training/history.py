@@ -69,6 +69,11 @@ class History:
         for name, value in values.items():
             self._measured[name].append(value)
 
+    def cut(self, epochs: int) -> None:
+        """Forget all but so many epochs: those whose weights are there no more."""
+        for values in (*self._measured.values(), self.learning_rate):
+            del values[epochs:]
+
     def stop(self, reason: str) -> None:
         """End the fit after this epoch; the first reason given stays."""
         self.stopped = self.stopped or reason

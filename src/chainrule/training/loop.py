@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..emit.engine import Runner
+from ..graph.tensor import Tensor
 from ..nn.init import Purpose
 from .progress import Progress
 
@@ -183,8 +184,8 @@ class Loop:
 
     def _epoch(self, epoch: int, interrupt: Interrupt) -> float | None:
         """The mean loss of an epoch; None if it was not finished."""
-        steps, total = self.plan.steps, 0.0
-        first = epoch * steps
+        steps = self.plan.steps
+        first, every = epoch * steps, np.empty(steps)
         order = self._order(epoch)
         done = 0
         while done < steps:
@@ -193,12 +194,11 @@ class Loop:
             losses = self._steps(order, first, done, count)
             now = time.perf_counter()
             self.pace.record(count, now - started)
-            share = float(losses.sum())
-            if not math.isfinite(share) and not np.isfinite(losses).all():
+            if not np.isfinite(losses).all():
                 at = int(np.argmin(np.isfinite(losses)))
                 self._go_back(first + done + at, float(losses[at]))
                 return None
-            total += share
+            every[done : done + count] = losses
             done += count
             self.done = first + done
             self.progress.advance(count)
@@ -209,7 +209,7 @@ class Loop:
                 self._keep(self.done)
             if interrupt.requested and done < steps:
                 return None
-        return total / steps
+        return float(every.mean())  # of them all at once: a sum of slices' sums would depend on the clock
 
     def _order(self, epoch: int) -> Array:
         return self.shuffler.order(self.plan.rows, epoch) if self.plan.shuffle else self.in_order
@@ -228,16 +228,25 @@ class Loop:
         self.kept_at = time.perf_counter()
 
     def _finite(self) -> bool:
-        return all(np.isfinite(x).all() for x in self.runner.state.values() if x.dtype.kind == "f")
+        return finite(self.runner.state)
 
     def _go_back(self, step: int, loss: float) -> None:
-        """Put the runner before the last step from which on something is not finite, and say which it is.
+        """Put the runner before the first step from which on something is not finite, and say which it is.
 
-        The steps since the state that was kept are made again: they give the same numbers.
+        The steps since the state that was kept are made again: they give the same numbers. A variable that is
+        not finite stays so; bisection makes fewer steps anew than there were, however many they are.
         """
         self._replay(step)
-        while not self._finite() and step > self.kept[0]:
-            step, loss = step - 1, math.nan
+        if not self._finite():
+            loss = math.nan
+            while step - self.kept[0] > 1:
+                middle = (step + self.kept[0]) // 2
+                self._replay(middle)
+                if self._finite():
+                    self._keep(middle)
+                else:
+                    step = middle
+            step = self.kept[0]
             self._replay(step)
         epoch, at = divmod(step, self.plan.steps)
         size = self.plan.batch_size
@@ -253,6 +262,11 @@ class Loop:
             count = min(self.plan.steps - at, end - step)
             self._steps(self._order(epoch), epoch * self.plan.steps, at, count)
             step += count
+
+
+def finite(state: Mapping[Tensor, Array]) -> bool:
+    """Whether all variables are finite numbers."""
+    return all(np.isfinite(x).all() for x in state.values() if x.dtype.kind == "f")
 
 
 def tell(message: str) -> None:

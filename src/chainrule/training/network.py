@@ -172,7 +172,9 @@ class Network(MeasuredNetwork):
             validation = self._validation(validation_data, codings, tables, metrics)
         elif metrics:
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
-        plan = Plan(len(tables[0]), min(batch_size, len(tables[0])), epochs, shuffle, seed)
+        rows = len(tables[0])
+        size = rows if rule.whole_batch else min(batch_size, rows)
+        plan = Plan(rows, size, epochs, shuffle, seed)
         checked_rates(rule.schedule, np.arange(epochs) * plan.steps, Course(plan.steps, epochs), self.dtype)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
         if not self.built:

@@ -101,8 +101,8 @@ class PredictingNetwork(BaseNetwork):
                 "the network has no weights yet. Call fit, or build(inputs, seed=0) for drawn ones."
             )
         tables = self._tables(X)
+        g = self.graph  # first: where layers were frozen since, it is a new one, and forgets the runners
         if "predict" not in self._runners:
-            g = self.graph
             pairs = zip(g.outputs, g.predictions, strict=True)
             outputs = {
                 f"{kind}{k}": x for k, pair in enumerate(pairs) for kind, x in zip("zp", pair, strict=True)
@@ -117,8 +117,8 @@ class PredictingNetwork(BaseNetwork):
 
     def _measure(self, tables: list[Array], ts: list[Array], codings: list[Coding]) -> dict[str, float]:
         """The loss, and for each output with classes the accuracy."""
+        g = self.graph  # first, as in `_run`
         if "evaluate" not in self._runners:
-            g = self.graph
             losses = {f"loss{k}": x for k, x in enumerate(g.losses)}
             outputs = {**losses, **{f"z{k}": z for k, z in enumerate(g.outputs)}}
             self._runner("evaluate", Program([*g.xs, *g.ts], outputs, name="evaluate"), "numpy")
