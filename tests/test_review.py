@@ -174,3 +174,29 @@ def test_the_width_of_a_sum_is_not_known_before_its_parts():
     assert net.outputs is None
     net.build(2)
     assert net.outputs == 3
+
+
+def test_a_layer_used_on_two_widths_is_refused():
+    dense = cr.Dense(4)
+    with pytest.raises(cr.errors.ShapeError, match="hidden1: is used on 3 columns, and on 5"):
+        cr.Network(cr.Dense(1)(dense(cr.Input(3)) + dense(cr.Input(5))), loss="mse")
+    join = cr.Concatenate()  # has no weights to share
+    x = cr.Input(3)
+    net = cr.Network(cr.Dense(1)(join(join(x, x), x)), loss="mse")
+    net.build()
+    assert net.predict(numbers(2, 3)).shape == (2, 1)
+
+
+# reports ----------------------------------------------------------------------------------------
+
+
+def test_one_hot_targets_are_measured_like_their_labels():
+    rows = np.eye(3)[Y]
+    net = classifier()
+    history = net.fit(
+        X, rows, validation_data=(X, rows), metrics=["f1_macro"], epochs=3, engine="numpy", **SILENT
+    )
+    assert history["val_f1_macro"][-1] == net.score(X, Y, "f1_macro") == net.score(X, rows, "f1_macro")
+    assert net.score(X, rows) == net.evaluate(X, rows)["accuracy"]
+    assert np.array_equal(net.confusion_matrix(X, rows), net.confusion_matrix(X, Y))
+    assert net.classification_report(X, rows) == net.classification_report(X, Y)

@@ -181,9 +181,16 @@ class Structure:
     def _sizes_for(self, inputs: list[int]) -> list[int]:
         """The columns of every value, for so many columns of the inputs."""
         sizes = list(inputs)
+        first: dict[int, int] = {}
         for call in self._wiring.calls:
             layer, given = self.layers[call.layer], [sizes[i] for i in call.sources]
             layer.check(given[0])
+            width = first.setdefault(call.layer, given[0])
+            if layer.shapes(width) != layer.shapes(given[0]):
+                raise ShapeError(
+                    f"{self.names[call.layer]}: is used on {width} columns, and on {given[0]}. Uses share the "
+                    "layer's weights: give them inputs of one width."
+                )
             sizes.append(layer.outputs(*given))
         return sizes
 

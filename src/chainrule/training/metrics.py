@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotFittedError, ParameterError, unknown_name
+from .data import encode_targets
 from .prediction import PredictingNetwork
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +38,7 @@ class MeasuredNetwork(PredictingNetwork):
             raise unknown_name("metric", metric, get_scorer_names())
         self._refuse_several("metric")
         score = get_scorer(metric)
-        return lambda X, y: float(score(_as_estimator(self), X, y))
+        return lambda X, y: float(score(_as_estimator(self), X, self._as_labels(y)))
 
     def score(self, X: Any, y: Any, metric: str | None = None) -> float:
         """One of scikit-learn's scores on rows and their targets.
@@ -60,7 +61,7 @@ class MeasuredNetwork(PredictingNetwork):
         from sklearn.metrics import confusion_matrix
 
         classes = self._known_classes("confusion_matrix")
-        matrix: Array = confusion_matrix(y, self.predict(X), labels=classes)
+        matrix: Array = confusion_matrix(self._as_labels(y), self.predict(X), labels=classes)
         return matrix
 
     def classification_report(self, X: Any, y: Any, digits: int = 3) -> str:
@@ -69,7 +70,7 @@ class MeasuredNetwork(PredictingNetwork):
 
         classes = self._known_classes("classification_report")
         report: str = classification_report(
-            y,
+            self._as_labels(y),
             self.predict(X),
             labels=classes,
             target_names=[str(c) for c in classes],
@@ -77,6 +78,13 @@ class MeasuredNetwork(PredictingNetwork):
             zero_division=0,
         )
         return report.rstrip()
+
+    def _as_labels(self, y: Any) -> Any:
+        """One-hot rows as the labels that `predict` gives; others as they are."""
+        if self.classes is None or np.ndim(y) != 2:
+            return y
+        t, _ = encode_targets(y, len(y), self._losses[0], self.widths[0], self.dtype, self._codings[0])
+        return self.classes[t]
 
     def _known_classes(self, what: str) -> Array:
         if not self.built:
