@@ -188,8 +188,8 @@ class Structure:
             width = first.setdefault(call.layer, given[0])
             if layer.shapes(width) != layer.shapes(given[0]):
                 raise ShapeError(
-                    f"{self.names[call.layer]}: is used on {width} columns, and on {given[0]}. Uses share the "
-                    "layer's weights: give them inputs of one width."
+                    f"{self.names[call.layer]}: is used on {width} columns, and on {given[0]}. Uses share "
+                    "its weights: give them inputs of one width."
                 )
             sizes.append(layer.outputs(*given))
         return sizes

@@ -137,7 +137,8 @@ def _finite(array: Array, dtype: np.dtype[Any], what: str) -> Array:
 
 def _describe(array: Array) -> str:
     if array.dtype.kind in "OUS" and array.size:
-        return f"{'objects' if array.dtype.kind == 'O' else 'text'} such as {array.flat[0]!r:.40}"
+        kind, first = "objects" if array.dtype.kind == "O" else "text", array.ravel()[:1].tolist()[0]
+        return f"{kind} such as {first!r:.40}"
     return str(array.dtype)
 
 
