@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+import warnings
+from typing import Any
 
 from ..errors import ChainruleError, MissingExtraError
 
 NEEDED = ("polars", "rich", "sklearn", "typer")
 WRONG = 2  # the exit status for a user's mistake
+UNREAD = 1
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and exit: 0 if all went well, 2 for a mistake in what was asked."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names in a table may be in letters that it cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
-        _run()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                _run()
+            finally:
+                print(end="", flush=True)
+    except BrokenPipeError:  # the reader has left, as head does; what Python still holds goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNREAD)
     except ChainruleError as error:
-        print(f"chainrule: {error}", file=sys.stderr)
-        sys.exit(WRONG)
+        _leave(str(error), WRONG)
+    except OSError as error:  # the system's refusals: a full disk, a name that is too long
+        where = f"{error.filename}: " if error.filename else ""
+        _leave(f"{where}{error.strerror or error}.", WRONG)
+    except MemoryError as error:
+        _leave(f"this needs more memory than there is ({str(error) or 'none is left'}).", WRONG)
     except KeyboardInterrupt:
-        print("chainrule: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        _leave("interrupted", INTERRUPTED)
 
 
 def _run() -> None:
     try:
         from .commands import app
+
+        app(prog_name="chainrule")
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
         raise MissingExtraError(
             f"the command line needs {error.name}, which is not installed. Run: pip install 'chainrule[cli]'"
         ) from error
-    app(prog_name="chainrule")
+
+
+def _leave(message: str, status: int) -> None:
+    line = message.replace("\n", "\\n")  # a name that somebody gave a file
+    print(f"chainrule: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _show_warning(message: Warning | str, *where: Any, **named: Any) -> None:
+    print(f"chainrule: warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

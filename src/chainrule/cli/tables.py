@@ -1,10 +1,10 @@
-"""Data for the command line: built-in sets, and numeric tables from files."""
+"""Numeric tables from files: what is read, and where in the file something is that cannot be used."""
 
 from __future__ import annotations
 
-import difflib
+import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted
-from ..errors import DataError, ParameterError, UnknownNameError, unknown_name
+from ..errors import DataError, unknown_name
 from ..training.loop import tell
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 MISSING = ("", "-", "?", "n/a", "na", "nan", "nil", "none", "null")  # how files write a missing value
+EXACT = 2**53  # from here on not every whole number is a float64
+LARGEST = 1e37  # differences and sums of a few such numbers still fit into float32
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Table:
     target : str or None
         The target's name.
     y : ndarray or None
+        Numbers, truth values or text.
     task : {"classification", "regression"} or None
-        None where there is no target.
+        What the target seems to be for; None where there is no target.
     """
 
     name: str
@@ -51,95 +54,45 @@ class Table:
     def rows(self) -> int:
         return len(self.X)
 
+    def values(self, why: str) -> Array:
+        """The target's numbers; raises DataError for a target of text, with the reason given."""
+        y = np.asarray(self.y)
+        if y.dtype.kind == "U":
+            row = next((i for i, word in enumerate(y.tolist()) if not _is_number(word)), 0)
+            raise DataError(f"{self.place(row)}: {y[row].item()!r:.40} is not a number, and {why}.")
+        return y
 
-def _sklearn(loader: str, task: str, target: str) -> Callable[[str], Table]:
-    def load(name: str) -> Table:
-        from sklearn import datasets
-
-        data = getattr(datasets, f"load_{loader}")()
-        y = np.asarray(data.target_names)[data.target] if task == "classification" else data.target
-        columns = [str(c) for c in data.feature_names]
-        return Table(name, columns, np.asarray(data.data, np.float64), target, y, task)
-
-    return load
-
-
-def _xor(name: str) -> Table:
-    X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    return Table(name, ["a", "b"], X, "a xor b", np.array([0, 1, 1, 0]), "classification")
+    def place(self, row: int, column: str | None = None) -> str:
+        """A value's place as messages tell it; rows are counted from 1, the header line apart."""
+        return _place(self.name, row, column or str(self.target))
 
 
-BUILT_IN: dict[str, Callable[[str], Table]] = {
-    "breast-cancer": _sklearn("breast_cancer", "classification", "diagnosis"),
-    "diabetes": _sklearn("diabetes", "regression", "progression"),
-    "digits": _sklearn("digits", "classification", "digit"),
-    "iris": _sklearn("iris", "classification", "species"),
-    "wine": _sklearn("wine", "classification", "cultivar"),
-    "xor": _xor,
-}
+def _place(name: str, row: int, column: str) -> str:
+    return f"{name}: row {row + 1}, column {column!r}"
 
 
-def load_table(
-    data: str, target: str | None, columns: Sequence[str] | None = None, to_learn: bool = False
-) -> Table:
-    """A built-in set by name, or a CSV or Parquet file with a header line.
-
-    Parameters
-    ----------
-    data : str
-        Name or path.
-    target : str or None
-        The column to predict; of a built-in set, None.
-    columns : sequence of str, optional
-        The inputs to take, in this order; all but the target where none are given.
-    to_learn : bool
-        Whether there must be a target.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such set, file or column.
-    ParameterError
-        If a target is named for a built-in set, or none for a file that needs one.
-    DataError
-        If the file cannot be read, is empty, misses values, or holds inputs that are no numbers.
-    """
-    if data in BUILT_IN:
-        table = BUILT_IN[data](data)
-        if target not in (None, table.target):
-            raise ParameterError(f"--target: {data} has its own target, {table.target!r}; leave it out.")
-        return table
-    frame = _read(data)
-    if to_learn and target is None:
-        listed = _listed(frame.columns)
-        raise ParameterError(f"--target is needed: which column of {data} to predict? It has {listed}.")
-    return _from_frame(data, frame, target, columns)
-
-
-def _read(data: str) -> polars.DataFrame:
+def read_frame(data: str) -> polars.DataFrame:
+    """A CSV or Parquet file as a data frame; raises DataError."""
     import polars as pl
 
     path = Path(data)
     if path.is_dir():
         raise DataError(f"{data}: is a folder. Pass a CSV or Parquet file.")
-    if not path.is_file():
-        near = difflib.get_close_matches(data.lower(), BUILT_IN, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        sets = ", ".join(BUILT_IN)
-        raise UnknownNameError(f"{data}: there is no such file, nor a built-in set.{hint} Sets: {sets}.")
+    parquet = path.suffix.lower() == ".parquet"
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pl.read_parquet(path)
-        else:
-            frame = pl.read_csv(path, infer_schema_length=None)
+        frame = pl.read_parquet(path) if parquet else pl.read_csv(path, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        hint = "" if path.suffix.lower() == ".parquet" else _separator_hint(_first_line(path))
-        raise DataError(f"{data}: cannot be read as a table: {reason[0].rstrip('.')}.{hint}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        hint = "" if parquet else _separator_hint(_first_line(path))
+        if not parquet and not hint:
+            reason = _long_row(path) or reason
+        raise DataError(f"{data}: cannot be read as a table: {reason}.{hint}") from error
+    except pl.exceptions.PanicException:  # polars' way to meet some damaged files
+        raise DataError(f"{data}: cannot be read as a table: it is damaged.") from None
     if not frame.height or not frame.width:
         size = counted(frame.height, "row")
         raise DataError(f"{data}: has {size}. A header line and rows below it are needed.")
-    if path.suffix.lower() != ".parquet":
+    if not parquet:
         _check_header(data, frame.columns)
     return frame
 
@@ -147,6 +100,20 @@ def _read(data: str) -> polars.DataFrame:
 def _first_line(path: Path) -> str:
     with open(path, "rb") as file:
         return file.readline(10_000).decode(errors="replace")
+
+
+def _long_row(path: Path) -> str | None:
+    """The first row with more values than the header line, in words; None if there is none."""
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        lines = csv.reader(file, strict=False)
+        try:
+            names = len(next(lines, []))
+            for row, values in enumerate(lines):
+                if len(values) > names > 0:
+                    return f"row {row + 1} has {len(values)} values for {counted(names, 'column')}"
+        except csv.Error:  # not even this could split it into rows
+            return None
+    return None
 
 
 def _separator_hint(header: str) -> str:
@@ -165,7 +132,7 @@ def _check_header(data: str, names: Sequence[str]) -> None:
     if all(_is_number(re.sub(r"_duplicated_\d+$", "", name)) for name in names):
         tell(
             f"chainrule: warning: {data}: the first row was taken as column names, which are all numbers: "
-            f"{_listed(names)}. If it is data, put a header line above it."
+            f"{listed(names)}. If it is data, put a header line above it."
         )
 
 
@@ -177,11 +144,19 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _from_frame(
+def table_from(
     data: str, frame: polars.DataFrame, target: str | None, columns: Sequence[str] | None
 ) -> Table:
-    import polars as pl
+    """The inputs and the target of a data frame.
 
+    Raises
+    ------
+    UnknownNameError
+        If it has not got a column.
+    DataError
+        If there is no column to learn from, a value is missing or infinite, or an input is no number; file,
+        row and column are named.
+    """
     for name in [target, *(columns or [])]:
         if name is not None and name not in frame.columns:
             raise unknown_name(f"{data}: column", name, frame.columns)
@@ -190,25 +165,61 @@ def _from_frame(
         raise DataError(f"{data}: has no column beside the target {target!r} to learn from.")
     for c in [*inputs, *([target] if target else [])]:
         _refuse_missing(data, c, frame[c])
-    text = [c for c in inputs if not (frame[c].dtype.is_numeric() or frame[c].dtype == pl.Boolean)]
-    if text:
-        which = f"columns {_listed(text)} are" if len(text) > 1 else f"column {text[0]!r} is"
-        raise DataError(
-            f"{data}: {which} not numeric ({_first_text(frame[text[0]])!r:.40}). "
-            "Encode as numbers, or take out."
-        )
-    X = np.column_stack([frame[c].cast(float).to_numpy() for c in inputs])
+    X = np.column_stack([_numbers(data, c, frame[c]) for c in inputs])
     if target is None:
         return Table(data, inputs, X)
-    y = frame[target].to_numpy()
-    y = y.astype(np.str_) if y.dtype.kind == "O" else y
+    y = _target(data, target, frame[target])
     return Table(data, inputs, X, target, y, guess_task(y))
 
 
-def _first_text(values: polars.Series) -> str:
-    """The first value that is no number."""
-    words = values.cast(str, strict=False)
-    return str(words.filter(words.is_not_null() & words.cast(float, strict=False).is_null()).first())
+def _numbers(data: str, column: str, values: polars.Series) -> Array:
+    """A column as float64."""
+    import polars as pl
+
+    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
+        row, first = _first_word(values)
+        raise DataError(
+            f"{_place(data, row, column)}: {first!r:.40} is not a number. "
+            "Encode the column as numbers, or take it out."
+        )
+    numbers: Array = values.cast(pl.Float64).to_numpy()
+    _refuse_large(data, column, numbers)
+    return numbers
+
+
+def _target(data: str, column: str, values: polars.Series) -> Array:
+    """A target column as numbers, truth values or text."""
+    import polars as pl
+
+    if values.dtype == pl.Boolean:
+        return values.to_numpy()
+    if values.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return values.cast(pl.String).to_numpy().astype(np.str_)
+    if not values.dtype.is_numeric():
+        kind = str(values.dtype).split("(")[0].lower()
+        raise DataError(f"{data}: column {column!r} holds {kind}. A target is numbers, truth values or text.")
+    _refuse_large(data, column, values.cast(pl.Float64).to_numpy())
+    whole = values.dtype.is_integer() and values.dtype not in (pl.Int128, pl.UInt64)
+    return values.to_numpy() if whole else values.cast(pl.Float64).to_numpy()
+
+
+def _refuse_large(data: str, column: str, numbers: Array) -> None:
+    large = np.abs(numbers) > LARGEST
+    if large.any():
+        row = int(np.argmax(large))
+        raise DataError(
+            f"{_place(data, row, column)}: {numbers[row]:g} is too large for a network of float32. "
+            "Use a larger unit."
+        )
+
+
+def _first_word(values: polars.Series) -> tuple[int, str]:
+    """The first value that is no number, and its row."""
+    import polars as pl
+
+    words = pl.Series([str(value) for value in values.to_list()])
+    row = int(words.cast(pl.Float64, strict=False).is_null().arg_max() or 0)
+    return row, words[row]
 
 
 def _refuse_missing(data: str, column: str, values: polars.Series) -> None:
@@ -248,11 +259,12 @@ def guess_task(y: Array) -> str:
     if y.dtype.kind in "bU":
         return "classification"
     distinct = np.unique(y)
-    whole = bool((distinct == np.floor(distinct)).all())
+    whole = bool((distinct == np.floor(distinct)).all()) and np.abs(distinct).max() < EXACT
     few = len(distinct) <= 2 or (len(distinct) <= 20 and len(y) >= 5 * len(distinct))
     return "classification" if whole and few else "regression"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(repr(n) for n in names[:5])
     return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

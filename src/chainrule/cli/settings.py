@@ -1,0 +1,306 @@
+"""What a user asks of a training, by options and in a TOML file: each setting stated once, and checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checks import not_negative, positive_int, real_number
+from ..errors import ChainruleError, ModelFileError, ParameterError, unknown_name
+from ..training.storage import writable_target
+
+MOST_UNITS, MOST_EPOCHS = 10**6, 10**7
+Check = Callable[[Any, str], Any]
+
+
+# checks of a value; the label is what messages call the setting -----------------------------------
+
+
+def _up_to(most: int, example: str) -> Check:
+    def check(value: Any, label: str) -> int:
+        number = positive_int(value, label, example)
+        if number > most:
+            raise ParameterError(f"{label} must be at most {most:,}, got {number:,}.")
+        return number
+
+    return check
+
+
+def _sizes(value: Any, label: str) -> tuple[int, ...]:
+    parts = _parts(value)
+    if not all(type(part) is int and 1 <= part <= MOST_UNITS for part in parts):
+        raise ParameterError(
+            f"{label} must be sizes with commas between, none above {MOST_UNITS:,}, got {value!r:.60}. "
+            "Pass e.g. 64,32, or nothing for no hidden layer."
+        )
+    return tuple(parts)
+
+
+def _words(value: Any, label: str) -> tuple[str, ...]:
+    return tuple(_word(part, label) for part in _parts(value) or [""])
+
+
+def _parts(value: Any) -> list[Any]:
+    """What stands between commas, or in a list."""
+    if isinstance(value, str):
+        return [literal(part) for part in value.split(",")] if value.strip() else []
+    return value if isinstance(value, list) else [value]
+
+
+def _word(value: Any, label: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ParameterError(f"{label} must be a name, got {value!r:.60}.")
+    return value
+
+
+def _truth(value: Any, label: str) -> bool:
+    if not isinstance(value, bool):
+        raise ParameterError(f"{label} must be true or false, got {value!r:.60}.")
+    return value
+
+
+def _rate(value: Any, label: str) -> float:
+    return real_number(value, label, 0, 1)
+
+
+def _share(value: Any, label: str) -> float:
+    return real_number(value, label, 0, 1, low_too=False)
+
+
+def _batch(value: Any, label: str) -> int | str:
+    return value if value == "all" else positive_int(value, label, "32, or all")
+
+
+def _seed(value: Any, label: str) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ParameterError(f"{label} must be a whole number from 0 to 2**63 - 1, got {value!r:.60}.")
+    return value
+
+
+def _among(*names: str) -> Check:
+    def check(value: Any, label: str) -> str:
+        if value not in names:
+            raise unknown_name(label, value, names)
+        return str(value)
+
+    return check
+
+
+def _plain(value: Any, label: str) -> Any:
+    if not isinstance(value, bool | int | float | str):
+        raise ParameterError(f"{label} must be a number, a name, true or false, got {value!r:.60}.")
+    return value
+
+
+# what can be set ----------------------------------------------------------------------------------
+
+SETTINGS: dict[str, dict[str, Check]] = {
+    "network": {
+        "hidden": _sizes,
+        "activation": _words,
+        "dropout": _rate,
+        "batch_norm": _truth,
+        "l1": not_negative,
+        "l2": not_negative,
+    },
+    "training": {
+        "task": _among("classification", "regression"),
+        "epochs": _up_to(MOST_EPOCHS, "20"),
+        "batch_size": _batch,
+        "early_stopping": _up_to(MOST_EPOCHS, "10"),
+        "validation_size": _share,
+        "test_size": _share,
+        "class_weight": _among("balanced"),
+        "seed": _seed,
+        "engine": _among("auto", "numpy", "numba"),
+    },
+    "loss": {"name": _word},
+    "init": {"name": _word},
+    "optimizer": {"name": _word, "learning_rate": _plain, "clip_norm": _plain},
+    "schedule": {"name": _word},
+}
+"""Tables and their keys. A table with a name holds the settings of what is named besides."""
+
+NAMED = ("loss", "init", "optimizer", "schedule")
+IN_NETWORK = ("loss", "init")  # in a file they stand in [network]
+TABLES = [table for table in SETTINGS if table not in IN_NETWORK]
+PAIRS = {"option": "optimizer"} | {f"{table}_option": table for table in NAMED if table != "optimizer"}
+"""The options that take NAME=VALUE, and whose settings these are."""
+
+
+def option(table: str, key: str) -> str:
+    """What the option for a setting of the table above is called."""
+    return f"--{table if key == 'name' else key.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A setting and what messages call it: by its option, or by file and key."""
+
+    value: Any
+    label: str
+
+
+class Settings:
+    """What was stated, by table and key."""
+
+    def __init__(self) -> None:
+        self._stated: dict[tuple[str, str], Stated] = {}
+
+    def state(self, table: str, key: str, value: Any, label: str) -> None:
+        """Enter a setting.
+
+        Raises
+        ------
+        ParameterError
+            If it is not what it can be, or was stated before with another value.
+        """
+        checked = SETTINGS[table].get(key, _plain)(value, label)
+        before = self._stated.setdefault((table, key), Stated(checked, label))
+        if before.value != checked:
+            raise ParameterError(
+                f"{before.label} is {_shown(before.value)} and {label} is {_shown(checked)}: "
+                "they contradict each other. State it once."
+            )
+
+    def get(self, table: str, key: str, default: Any = None) -> Any:
+        """A setting, or what holds where it was not stated."""
+        stated = self._stated.get((table, key))
+        return default if stated is None else stated.value
+
+    def label(self, table: str, key: str) -> str | None:
+        """What messages call a setting; None if it was not stated."""
+        stated = self._stated.get((table, key))
+        return None if stated is None else stated.label
+
+    def own(self, table: str) -> dict[str, Any]:
+        """The settings of what a table names."""
+        return {k: stated.value for (t, k), stated in self._stated.items() if t == table and k != "name"}
+
+    def spoken(self, error: ChainruleError) -> ChainruleError:
+        """An error of the library in the words of the command line.
+
+        Arguments are called by their options, or by file and key, and advice in Python is left out.
+        """
+        text = re.sub(r";? (?:[Pp]ass|Use|Call) .*?[(=].*$", "", str(error).removeprefix("fit: "))
+        text = text if text.endswith(".") else f"{text}."
+        labels = {key: option(table, key) for table, keys in SETTINGS.items() for key in keys}
+        labels |= {key: stated.label for (_, key), stated in self._stated.items()}
+        text = re.sub(rf"^\w+: (?=(?:{'|'.join(labels)})\b)", "", text)
+        # Names that are words of the language too are taken for arguments where the text begins with them.
+        pattern = "|".join(rf"\b{key}\b" if "_" in key else rf"^{key}\b" for key in labels)
+        text = re.sub(pattern, lambda found: labels[found[0]], text)
+        return type(error)(text)
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written on a command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "''"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# where it comes from ------------------------------------------------------------------------------
+
+
+def gather(options: Mapping[str, Any], config: str | None) -> Settings:
+    """The settings that options and a TOML file state together.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        By parameter name, batch_size for --batch-size; those that were not given are None. Text is read as
+        numbers and truth values where it looks like such.
+    config : str or None
+        The file's path.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is not what it can be, two contradict each other, or the file cannot be read;
+        UnknownNameError, one of its kinds, for a table or key that does not exist.
+    """
+    settings = Settings()
+    for table, keys in SETTINGS.items():
+        for key in keys:
+            value = options.get(table if key == "name" else key)
+            if value is not None:
+                settings.state(table, key, literal(value), option(table, key))
+    for name, table in PAIRS.items():
+        label = f"--{name.replace('_', '-')}"
+        for pair in options.get(name) or ():
+            key, equals, value = pair.partition("=")
+            if not equals or not key.strip().isidentifier():
+                raise ParameterError(f"{label} must be NAME=VALUE, got {pair!r:.60}. Pass e.g. momentum=0.9.")
+            settings.state(table, key.strip(), literal(value), f"{label} {key.strip()}")
+    if config is not None:
+        for table, key, value in _read(config):
+            settings.state(table, key, value, f"{config}: {key if key != 'name' else table}")
+    return settings
+
+
+def check_target(label: str, path: Path | None) -> None:
+    """Raise ParameterError if a file cannot be written: that is told before the work, not after it."""
+    if path is not None:
+        try:
+            writable_target(path)
+        except ModelFileError as error:
+            raise ParameterError(f"{label}: {error}") from None
+
+
+def literal(text: Any) -> Any:
+    """A word of a command line as a number or truth value if it looks like one.
+
+    >>> [literal(text) for text in ("64", "1e-3", "true", "64,32", "relu")]
+    [64, 0.001, True, '64,32', 'relu']
+    """
+    if not isinstance(text, str):
+        return text
+    word = text.strip()
+    if word in ("true", "false"):
+        return word == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+def _read(path: str) -> Iterator[tuple[str, str, Any]]:
+    """Table, key and value of every setting in a file."""
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"{path}: is not TOML: {error}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ParameterError(f"{path}: cannot be read: {reason}.") from None
+    for table, content in document.items():
+        home = next((known for known in TABLES if table in _keys(known)), None)
+        if table not in TABLES and home is not None:
+            raise ParameterError(f"{path}: {table} stands outside of the tables. Put it under [{home}].")
+        if table not in TABLES:
+            raise unknown_name(f"{path}: table", table, TABLES)
+        if not isinstance(content, dict):
+            raise ParameterError(
+                f"{path}: {table} must be a table. Write [{table}] and its settings below it."
+            )
+        for key, value in content.items():
+            if table not in NAMED and key not in _keys(table):
+                raise unknown_name(f"{path}: key in [{table}]", key, _keys(table))
+            if key in IN_NETWORK and table == "network":
+                inner = value if isinstance(value, dict) else {"name": value}
+                yield from ((key, own, setting) for own, setting in inner.items())
+            else:
+                yield table, key, value
+
+
+def _keys(table: str) -> list[str]:
+    """What can stand in a table of a file, the settings of what is named apart."""
+    return [*SETTINGS[table], *(IN_NETWORK if table == "network" else ())]
