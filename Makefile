@@ -30,7 +30,7 @@ format: $(VENV)/dev.done ## put imports and layout in order
 coverage: $(VENV)/dev.done ## run the tests and list the lines that none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch and JAX; options: make bench ARGS=--quick
+bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch, JAX and Keras; options: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)
 
 accuracy: $(VENV)/dev.done ## compare with published accuracies, three minutes; data: CHAINRULE_DATA=folder make accuracy

@@ -7,19 +7,17 @@ from itertools import product
 from networks import MEMORY, NETWORKS
 from processes import LIBRARIES, WorkerError, run_code, run_worker
 
-THREADS = (1, 2)
 
-
-def time_per_step(libraries, networks, optimizers, rounds, seconds, calls, progress):
+def time_per_step(libraries, networks, optimizers, thread_counts, rounds, seconds, calls, progress):
     """Microseconds per step: one reading a round for each (library, network, optimizer, threads).
 
     A round goes through the libraries network by network, so that what changes in the machine meets all of
-    them alike. Returns the readings, each library's version, and what failed.
+    them alike. Returns the readings and what failed.
     """
-    readings, versions, failures = [], {}, {}
+    readings, failures = [], {}
     for turn, name in product(range(rounds), networks):
         arguments = {"network": name, "optimizers": list(optimizers), "seconds": seconds, "calls": calls}
-        for library, threads in product(libraries, THREADS):
+        for library, threads in product(libraries, thread_counts):
             if (library, name) in failures:
                 continue
             heading = f"round {turn + 1} of {rounds}  {NETWORKS[name].label}"
@@ -32,11 +30,16 @@ def time_per_step(libraries, networks, optimizers, rounds, seconds, calls, progr
                 failures[library, name] = str(error)
                 progress.note(f"{LIBRARIES[library][0]} failed on {name}: {error}")
                 continue
-            versions[library] = answer["version"]
-            for optimizer in optimizers:
+            for optimizer in (name for name in optimizers if name in answer):
                 key = {"library": library, "network": name, "optimizer": optimizer, "threads": threads}
                 readings.append(key | {"round": turn} | answer[optimizer])
-    return readings, versions, failures
+    return readings, failures
+
+
+def known_rules(names):
+    """Those of chainrule's update rules, by name, that this version has; momentum is one of SGD's."""
+    found = run_code("from chainrule.optim.rules import OPTIMIZERS; print(*OPTIMIZERS)")[1].split()
+    return [name for name in names if name in (*found, "momentum")]
 
 
 def peak_memory(libraries, progress):

@@ -1,8 +1,10 @@
-"""What the bench trains: six networks, two optimisers, random data, and the same first weights for all."""
+"""What the bench trains: six networks, their optimisers, random data, and the same first weights for all."""
 
 from dataclasses import dataclass
 
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam")  # what every library is timed with
+RULES = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "nadam", "lion", "rprop")
+MOMENTUM = 0.9
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -46,6 +48,8 @@ NETWORKS = {
     )
 }
 QUICK = ("2-8-2", "64-64-10")
+RULE_LIBRARIES = ("chainrule", "torch", "sklearn")
+RULE_NETWORKS = ("64-64-10", "784-128-10")  # where all rules are timed: a small network and a wider one
 MEMORY = "784-128-10"  # the network whose peak memory is reported
 
 

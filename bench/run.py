@@ -1,9 +1,10 @@
-"""The bench: chainrule beside NumPy by hand, scikit-learn, PyTorch and JAX.
+"""The bench: chainrule beside NumPy by hand, scikit-learn, PyTorch, torch.compile, JAX and Keras.
 
-python bench/run.py --quick                 a minute or two: two small networks, one round
-python bench/run.py                         about thirteen minutes; let nothing else run meanwhile
+python bench/run.py --quick                 about two minutes: small networks, one thread, one round
+python bench/run.py                         about twenty minutes; let nothing else run meanwhile
 python bench/run.py --verify                no timing: do all libraries compute the same?
-python bench/run.py --networks 64-64-10 --libraries numpy,chainrule --optimizers adam
+python bench/run.py --sections start        only from a cold start to 97% on the digits
+python bench/run.py --sections steps --networks 64-64-10 --libraries numpy,chainrule --optimizers adam
 """
 
 import argparse
@@ -16,10 +17,18 @@ from pathlib import Path
 
 import measure
 import report
-from networks import NETWORKS, OPTIMIZERS, QUICK
-from processes import LIBRARIES, Progress, WorkerError, missing_package
+from cold_start import STARTS, time_to_accuracy
+from networks import NETWORKS, OPTIMIZERS, QUICK, RULE_LIBRARIES, RULE_NETWORKS, RULES
+from processes import LIBRARIES, Progress, WorkerError, version_of, why_missing
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+SECTIONS = {
+    "steps": "the time of a training step in every library",
+    "optimizers": "the same for each of chainrule's update rules",
+    "start": "from a cold start to 97% on the digits",
+    "compile": "chainrule's compile time and import time",
+    "memory": "peak memory",
+}
 
 
 def main():
@@ -27,10 +36,13 @@ def main():
     progress = Progress()
     libraries = []
     for library in options.libraries:
-        if package := missing_package(library):
-            progress.note(f"skipped: {LIBRARIES[library][0]} ({package} is not installed)")
+        if reason := why_missing(library):
+            progress.note(f"skipped: {LIBRARIES[library][0]} ({reason})")
         else:
             libraries.append(library)
+
+    if not libraries:
+        return 1
 
     if options.verify:
         # Only this needs NumPy here; a small parent keeps the children's peaks honest.
@@ -38,7 +50,7 @@ def main():
 
         if "numpy" not in libraries:
             libraries.insert(0, "numpy")
-        lines, all_agree = verify(libraries, options.networks, options.optimizers, progress)
+        lines, all_agree = verify(libraries, options.networks or QUICK, options.optimizers, progress)
         progress.done()
         print("\n".join(lines))
         return 0 if all_agree else 1
@@ -55,30 +67,45 @@ def main():
 
 def run(options, libraries, progress):
     """All that was measured, as one dict that JSON can hold."""
-    seconds, calls = (0.05, 3) if options.quick else (0.15, 5)
-    readings, versions, failures = measure.time_per_step(
-        libraries, options.networks, options.optimizers, options.rounds, seconds, calls, progress
-    )
+    quick = options.quick
+    seconds, calls, thread_counts = (0.05, 3, (1,)) if quick else (0.15, 5, (1, 2))
     result = {
         "machine": machine(),
         "settings": {"rounds": options.rounds, "seconds_per_call": seconds, "calls": calls},
         "libraries": libraries,
-        "optimizers": options.optimizers,
-        "versions": versions,
-        "readings": readings,
-        "failures": [
-            f"{LIBRARIES[library][0]}, {name}: {said}" for (library, name), said in failures.items()
-        ],
+        "versions": {library: version_of(LIBRARIES[library][1]) for library in libraries},
+        "failures": [],
     }
-    result["peak_memory_mib"] = measure.peak_memory(libraries, progress)
-    if "chainrule" in libraries:
+
+    def times(libraries, networks, optimizers):
+        readings, failed = measure.time_per_step(
+            libraries, networks, optimizers, thread_counts, options.rounds, seconds, calls, progress
+        )
+        result["failures"] += [f"{LIBRARIES[x][0]}, {name}: {said}" for (x, name), said in failed.items()]
+        return readings
+
+    optimizers = [name for name in OPTIMIZERS if name in options.optimizers]
+    if "steps" in options.sections and optimizers:
+        result["steps"] = times(libraries, options.networks or (QUICK if quick else NETWORKS), optimizers)
+    if "optimizers" in options.sections and "chainrule" in libraries:
+        chosen = [name for name in RULE_LIBRARIES if name in libraries]
+        networks = options.networks or (RULE_NETWORKS[:1] if quick else RULE_NETWORKS)
+        result["optimizers"] = times(chosen, networks, measure.known_rules(options.optimizers))
+    if "start" in options.sections:
+        result["start"], failed = time_to_accuracy(libraries, thread_counts, 1 if quick else 5, progress)
+        result["failures"] += [
+            f"{STARTS[name][0]}, from a cold start: {said}" for name, said in failed.items()
+        ]
+    if "compile" in options.sections and "chainrule" in libraries:
         try:
-            result["import"] = measure.import_time(3 if options.quick else 9, progress)
-            result["compile_seconds"] = measure.compile_time(options.optimizers, options.rounds, progress)
-            result["compile_imports"] = measure.compile_imports(3 if options.quick else 9, progress)
+            result["import"] = measure.import_time(3 if quick else 9, progress)
+            result["compile_seconds"] = measure.compile_time(OPTIMIZERS, options.rounds, progress)
+            result["compile_imports"] = measure.compile_imports(3 if quick else 9, progress)
         except WorkerError as error:
             result["failures"].append(f"chainrule's import or compile time: {error}")
             progress.note(result["failures"][-1])
+    if "memory" in options.sections:
+        result["peak_memory_mib"] = measure.peak_memory(libraries, progress)
     progress.done()
     return result
 
@@ -86,18 +113,23 @@ def run(options, libraries, progress):
 def markdown(result):
     libraries = result["libraries"]
     versions = ", ".join(
-        f"{LIBRARIES[library][0]} {version}"
-        for library, version in result["versions"].items()
-        if library != "numpy_tuned"  # the same NumPy
+        f"{LIBRARIES[library][0]} {result['versions'][library]}"
+        for library in libraries
+        if library not in ("numpy_tuned", "torch_compile")  # the same NumPy, the same PyTorch
     )
     about = f"{result['machine']}; {versions}; rounds: {result['settings']['rounds']}."
     parts = ["# Bench\n", textwrap.fill(about, report.WIDTH) + "\n"]
-    parts += report.step_tables(result["readings"], libraries, result["optimizers"])
+    if result.get("steps"):
+        parts += report.step_tables(result["steps"], libraries)
+    if result.get("optimizers"):
+        parts += report.rule_tables(result["optimizers"])
+    if result.get("start"):
+        parts += report.start_table(result["start"])
     if "compile_imports" in result:
         parts.append(report.compile_table(result["compile_seconds"], result["compile_imports"]))
     if "import" in result:
         parts.append(report.import_table(result["import"]))
-    if result["peak_memory_mib"]:
+    if result.get("peak_memory_mib"):
         parts.append(report.memory_table(result["peak_memory_mib"]))
     if result["failures"]:
         parts.append("## Failed\n\n" + "\n".join(f"- {line}" for line in result["failures"]) + "\n")
@@ -118,19 +150,27 @@ def parse_options():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="two small networks, one round, short calls")
+    parser.add_argument(
+        "--quick", action="store_true", help="small networks, one thread, one round, short calls"
+    )
     parser.add_argument("--verify", action="store_true", help="compare losses and weights, and time nothing")
+    sections = "; ".join(f"{name}: {what}" for name, what in SECTIONS.items())
+    parser.add_argument(
+        "--sections", type=names_of(SECTIONS), help=f"some of these (all). {sections}".replace("%", "%%")
+    )
     parser.add_argument("--networks", type=names_of(NETWORKS), help="some of " + ", ".join(NETWORKS))
     parser.add_argument("--libraries", type=names_of(LIBRARIES), help="some of " + ", ".join(LIBRARIES))
-    parser.add_argument("--optimizers", type=names_of(OPTIMIZERS), help="some of " + ", ".join(OPTIMIZERS))
-    parser.add_argument("--rounds", type=int, help="how often to go through all libraries (3)")
+    parser.add_argument("--optimizers", type=names_of(RULES), help="some of " + ", ".join(RULES))
+    parser.add_argument("--rounds", type=int, help="how often to go through all libraries (2)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every reading to this file")
     parser.add_argument("--write", action="store_true", help=f"write the tables to bench/{RESULTS.name}")
     options = parser.parse_args()
-    options.networks = options.networks or list(QUICK if options.quick or options.verify else NETWORKS)
+    if options.write and options.sections:
+        parser.error(f"--write keeps whole reports in {RESULTS.name}: leave out --sections")
+    options.sections = options.sections or list(SECTIONS)
     options.libraries = options.libraries or list(LIBRARIES)
-    options.optimizers = options.optimizers or list(OPTIMIZERS)
-    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.optimizers = options.optimizers or list(RULES)
+    options.rounds = options.rounds or (1 if options.quick else 2)
     return options
 
 

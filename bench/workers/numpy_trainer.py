@@ -6,7 +6,7 @@ import numpy as np
 class NumpyTrainer:
     """Trains by a subclass's `step(index)`: one step on these rows, which returns the sum of their losses."""
 
-    version = np.__version__
+    optimizers = ("sgd", "adam")
 
     def __init__(self, network, optimizer, learning_rate, X, y):
         self.network, self.X, self.y, self.learning_rate = network, X, y, learning_rate

@@ -1,12 +1,21 @@
 """chainrule: Network.fit with the compiled engine, timed whole, its checks of the data included."""
 
 import chainrule as cr
-from networks import BETA1, BETA2, EPSILON
+from chainrule.optim.rules import OPTIMIZERS
+from networks import BETA1, BETA2, EPSILON, MOMENTUM
 from workers import harness
 
 
+def make_rule(name, learning_rate):
+    if name == "momentum":
+        return cr.SGD(learning_rate, momentum=MOMENTUM)
+    if name == "adam":
+        return cr.Adam(learning_rate, beta1=BETA1, beta2=BETA2, eps=EPSILON)
+    return OPTIMIZERS[name](learning_rate)
+
+
 class Trainer:
-    version = cr.__version__
+    optimizers = (*OPTIMIZERS, "momentum")
 
     def __init__(self, network, optimizer, learning_rate, X, y, weights):
         self.network, self.X, self.y = network, X, y
@@ -15,10 +24,7 @@ class Trainer:
         self.net = cr.Network(
             [*layers, cr.Dense(W.shape[1], weights=W, bias=b)], loss="cross_entropy", dtype="float32"
         )
-        if optimizer == "sgd":
-            self.optimizer = cr.SGD(learning_rate)
-        else:
-            self.optimizer = cr.Adam(learning_rate, beta1=BETA1, beta2=BETA2, eps=EPSILON)
+        self.optimizer = make_rule(optimizer, learning_rate)
 
     def train(self, epochs):
         history = self.net.fit(

@@ -48,7 +48,7 @@ def run_epoch(layers, state, X, y, order, update, learning_rate):
 
 
 class Trainer:
-    version = jax.__version__
+    optimizers = ("sgd", "adam")
 
     def __init__(self, network, optimizer, learning_rate, X, y, weights):
         self.network = network

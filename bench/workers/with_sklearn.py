@@ -5,26 +5,25 @@ Two classes are one logistic output there, so its 2-8-2 network is 2-8-1: a litt
 
 import warnings
 
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from networks import BETA1, BETA2, EPSILON
+from networks import BETA1, BETA2, EPSILON, MOMENTUM
 from workers import harness
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # it says that max_iter was reached: it should be
 
 
 class Trainer:
-    version = sklearn.__version__
+    optimizers = ("sgd", "momentum", "adam")
 
     def __init__(self, network, optimizer, learning_rate, X, y, weights):
         self.X, self.y = X, y
         self.model = MLPClassifier(
             hidden_layer_sizes=network.sizes[1:-1],
             activation="relu",
-            solver=optimizer,
-            momentum=0,
+            solver="adam" if optimizer == "adam" else "sgd",
+            momentum=MOMENTUM if optimizer == "momentum" else 0,
             nesterovs_momentum=False,
             beta_1=BETA1,
             beta_2=BETA2,

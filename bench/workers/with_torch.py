@@ -1,6 +1,7 @@
 """PyTorch, eager: Sequential, CrossEntropyLoss and torch.optim in the usual loop, batches taken by index.
 
-The optimisers are the fused ones: of the three kinds that torch.optim has, mostly the fastest on a CPU.
+The optimisers are the fused ones where torch.optim has them, else the plain ones: of the kinds that there are
+mostly the fastest on a CPU.
 """
 
 import os
@@ -8,14 +9,25 @@ import os
 import torch
 from torch import nn
 
-from networks import BETA1, BETA2, EPSILON
+from networks import BETA1, BETA2, EPSILON, MOMENTUM
 from workers import harness
 
 torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
 
+RULES = {
+    "sgd": (torch.optim.SGD, {"fused": True}),
+    "momentum": (torch.optim.SGD, {"fused": True, "momentum": MOMENTUM}),
+    "adagrad": (torch.optim.Adagrad, {"fused": True}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adam": (torch.optim.Adam, {"fused": True, "betas": (BETA1, BETA2), "eps": EPSILON}),
+    "adamw": (torch.optim.AdamW, {"fused": True}),
+    "nadam": (torch.optim.NAdam, {}),
+    "rprop": (torch.optim.Rprop, {}),
+}
+
 
 class Trainer:
-    version = torch.__version__
+    optimizers = tuple(RULES)
 
     def __init__(self, network, optimizer, learning_rate, X, y, weights):
         self.network = network
@@ -30,12 +42,8 @@ class Trainer:
             modules += [linear, nn.ReLU()]
         self.model = nn.Sequential(*modules[:-1])
         self.loss = nn.CrossEntropyLoss()
-        if optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(self.model.parameters(), lr=learning_rate, fused=True)
-        else:
-            self.optimizer = torch.optim.Adam(
-                self.model.parameters(), lr=learning_rate, betas=(BETA1, BETA2), eps=EPSILON, fused=True
-            )
+        rule, options = RULES[optimizer]
+        self.optimizer = rule(self.model.parameters(), lr=learning_rate, **options)
 
     def train(self, epochs):
         losses = []
