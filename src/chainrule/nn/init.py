@@ -25,6 +25,7 @@ class Purpose(IntEnum):
 
     WEIGHTS = 1
     SHUFFLE = 2
+    # 3 and 4: rows held back by the command line
     LAYERS = 1024  # and from there one for each layer's draws in training
 
 

@@ -26,6 +26,7 @@ from .metrics import MeasuredNetwork
 from .storage import write_model
 
 Array = np.ndarray[Any, Any]
+SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
 
 
 class Network(MeasuredNetwork):
@@ -124,7 +125,7 @@ class Network(MeasuredNetwork):
         metrics : sequence of str
             Names of scikit-learn's scorers, such as "f1_macro": measured on the validation data as well.
         sample_weight : array-like, shape (rows,), optional
-            How much each row counts; not negative.
+            How much each row counts among those of its batch; not negative.
         class_weight : dict or "balanced", optional
             How much each class counts, by label, 1 for those left out; "balanced" lets every class count the
             same, as scikit-learn's.
@@ -175,7 +176,8 @@ class Network(MeasuredNetwork):
         rows = len(tables[0])
         size = rows if rule.whole_batch else min(batch_size, rows)
         plan = Plan(rows, size, epochs, shuffle, seed)
-        checked_rates(rule.schedule, np.arange(epochs) * plan.steps, Course(plan.steps, epochs), self.dtype)
+        looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.steps
+        checked_rates(rule.schedule, looked_at, Course(plan.steps, epochs), self.dtype)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
         if not self.built:
             self._fill(seed)

@@ -129,10 +129,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     from safetensors import SafetensorError, safe_open
 
     target = Path(_checked_path(path))
-    if not target.is_file():
+    if not os.path.isfile(target):
         kind = "there is no such file"
         if os.path.exists(target):
-            kind = f"is a {'folder' if target.is_dir() else 'device, a pipe or a socket'}, not a file"
+            kind = f"is a {'folder' if os.path.isdir(target) else 'device, a pipe or a socket'}, not a file"
         raise ModelFileError(f"{target}: {kind}.")
     try:
         with safe_open(target, framework="np") as file:
