@@ -135,7 +135,7 @@ def test_a_regression_is_scored_by_r2():
 def test_mistakes_with_metrics():
     X, y = classes()
     with pytest.raises(UnknownNameError, match="did you mean 'f1_macro'"):
-        network().fit(X, y, validation_data=(X, y), metrics=["f1macro"], **QUIET)
+        network().fit(X, y, validation_data=(X, y), metrics="f1macro", **QUIET)
     with pytest.raises(ParameterError, match="metrics are measured on validation data"):
         network().fit(X, y, metrics=["f1_macro"], **QUIET)
     with pytest.raises(NotFittedError, match="no weights yet"):

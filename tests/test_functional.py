@@ -162,6 +162,11 @@ def test_drawn_networks_are_copied_pickled_saved_and_loaded(tmp_path):
             assert np.array_equal(one, two)
 
 
+def _two(one, other):
+    nodes = cr.Input(2, name=one), cr.Input(2, name=other)
+    return cr.Network(cr.Dense(1)(cr.Add()(*nodes)), loss="mse")
+
+
 def test_what_cannot_be_drawn():
     x = cr.Input(3)
     h = cr.Dense(2)(x)
@@ -181,6 +186,13 @@ def test_what_cannot_be_drawn():
         (lambda: cr.Dense(2)(x, h), ParameterError, "Join them with Concatenate"),
         (lambda: cr.Network(cr.Add()(x), loss="mse"), ParameterError, "needs at least two inputs, got 1"),
         (lambda: cr.Network(x + h, loss="mse"), ShapeError, "one number of columns, got 3, 2"),
+        (lambda: _two("lr", "b"), ParameterError, "cannot be called 'lr': the training step calls"),
+        (lambda: _two("a", "a"), ParameterError, "cannot be called 'a': another input has it"),
+        (
+            lambda: cr.Network([cr.Maxout(1)], loss="cross_entropy"),
+            ParameterError,
+            "needs an output for each",
+        ),
         (lambda: cr.Input(0), ParameterError, "Input: columns must be a positive int"),
         (lambda: cr.Input(3, name="1x"), ParameterError, "not a plain identifier"),
         (lambda: cr.Network(h, loss="mse").build([3, 3]), ParameterError, "has 1 inputs, got 2 sizes"),

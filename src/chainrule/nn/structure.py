@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import checked_seed, counted, positive_int, real_array, real_number
 from ..errors import ParameterError, ShapeError, unknown_name
-from .dense import Dense
+from .dense import Affine, Dense
 from .layers import Layer
 from .losses import Loss, find_loss
 from .wiring import Call, Node, Wiring, chain, drawn, layer_names
@@ -247,14 +247,12 @@ class Structure:
     def _check_losses(self) -> None:
         for loss, i in zip(self._losses, self._wiring.outputs, strict=True):
             last = self.layers[self._maker(i).layer]
-            if not isinstance(last, Dense):
-                continue
-            if loss.probabilities and last.activation != "linear":
+            if loss.probabilities and isinstance(last, Dense) and last.activation != "linear":
                 raise ParameterError(
                     f"Network: {loss.name} takes logits, but the last layer applies {last.activation!r}. "
                     f"Make it linear: Dense({last.units}); predict_proba gives probabilities."
                 )
-            if loss.target == "classes" and last.units == 1:
+            if loss.target == "classes" and isinstance(last, Affine) and last.outputs(1) == 1:
                 raise ParameterError(
                     f"Network: {loss.name} needs an output for each class, at least 2, got 1. "
                     "Use Dense(2), or loss='binary_cross_entropy'."

@@ -12,6 +12,8 @@ from ..errors import ParameterError
 if TYPE_CHECKING:
     from .layers import Layer
 
+RESERVED = {"lr", "seed", "step_number", "t", "w"}  # inputs of every training step
+
 
 class Node:
     """A place in a network's drawing: an input, or what a layer makes of other nodes.
@@ -100,7 +102,7 @@ def drawn(outputs: Sequence[Node]) -> Wiring:
     Raises
     ------
     ParameterError
-        If an output is an input, or is listed twice.
+        If an output is an input, or is listed twice, or an input has a name that is taken.
     """
     if any(node.layer is None for node in outputs) or len(set(map(id, outputs))) < len(outputs):
         raise ParameterError("Network: each output must be another node that a layer makes.")
@@ -116,6 +118,17 @@ def drawn(outputs: Sequence[Node]) -> Wiring:
             pending.append((node, True))
             pending += [(parent, False) for parent in reversed(node.parents)]
     inputs = [node for node in order if node.layer is None]
+    names = [node.name for node in inputs if node.name is not None]
+    for name in names:
+        if names.count(name) > 1 or name in RESERVED:
+            reason = (
+                "another input has it"
+                if names.count(name) > 1
+                else "the training step calls another input so"
+            )
+            raise ParameterError(
+                f"Network: an input cannot be called {name!r}: {reason}. Choose another name."
+            )
     made = [node for node in order if node.layer is not None]
     layers: list[Any] = list({id(node.layer): node.layer for node in made}.values())
     place = {id(node): i for i, node in enumerate([*inputs, *made])}

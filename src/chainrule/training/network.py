@@ -92,7 +92,7 @@ class Network(MeasuredNetwork):
         batch_size: int = 32,
         epochs: int = 20,
         validation_data: tuple[Any, Any] | None = None,
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         shuffle: bool = True,
@@ -122,7 +122,7 @@ class Network(MeasuredNetwork):
             How often every row is seen.
         validation_data : (X, y), optional
             Measured after each epoch, never trained on.
-        metrics : sequence of str
+        metrics : str or sequence of str
             Names of scikit-learn's scorers, such as "f1_macro": measured on the validation data as well.
         sample_weight : array-like, shape (rows,), optional
             How much each row counts among those of its batch; not negative.
@@ -186,7 +186,7 @@ class Network(MeasuredNetwork):
         return job.run(verbose)
 
     def _validation(
-        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: Sequence[str]
+        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: str | Sequence[str]
     ) -> Validation:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ParameterError("fit: validation_data must be a pair (X, y).")
@@ -198,7 +198,8 @@ class Network(MeasuredNetwork):
                     f"got {counted(own.shape[1], 'column')}."
                 )
         ts, _ = self._targets(pair[1], rows, codings, "validation y")
-        scorers = {name: self.scorer(name) for name in metrics}
+        listed = [metrics] if isinstance(metrics, str) else metrics
+        scorers = {name: self.scorer(name) for name in listed}
         return Validation(Rows(rows, ts, None, codings), scorers, (pair[0], pair[1]))
 
     # files ------------------------------------------------------------------------------------
