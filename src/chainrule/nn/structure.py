@@ -272,7 +272,7 @@ def _checked_wiring(layers: Any) -> Wiring:
     for layer in layers:
         if not isinstance(layer, Layer):
             raise ParameterError(f"Network: expected layers, got {layer!r:.60}. Pass e.g. Dense(64, 'relu').")
-    return chain([layer.copy() for layer in layers])
+    return chain(layers)
 
 
 def _checked_losses(loss: Any, outputs: int) -> list[Loss]:
