@@ -134,7 +134,10 @@ class Machine:
             names[kind] = np.bool_ if kind == "b1" else dtype.type
             names[f"{kind}p"] = self._pointer_maker(dtype)
         names |= {
-            "power_of_two": lambda k: np.float32(2.0 ** int(k)),
+            "bits_of": lambda x: x.view(np.int32),
+            "from_bits": lambda bits: bits.view(np.float32),
+            "largest": np.maximum,
+            "smallest": np.minimum,
             "high_product": lambda x, y: np.uint64(int(x) * int(y) >> 64),
             "call_gemm": self._gemm,
         }

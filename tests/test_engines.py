@@ -650,3 +650,19 @@ def test_a_deep_graph(checked):
         y = y * 0.99 + cr.sin(x) * 0.01
     (slope,) = cr.gradient(cr.sum(y * y), [x])
     assert_engines_agree(cr.Program([x], {"y": y, "slope": slope}), [np.array([0.5, -2.0])])
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("log", 0.0, np.inf), ("exp", -87.0, 88.7), ("tanh", -12.0, 12.0)]
+)
+def test_polynomials_are_as_good_as_float32_allows(name, low, high):
+    """Over the whole domain, numbers below the normal ones included, against float64."""
+    bits = np.arange(1, np.float32(np.inf).view(np.int32), 9973, dtype=np.int32)
+    values = bits.view(np.float32)
+    values = np.concatenate([values, -values])
+    values = values[(values > low) & (values < high)]
+    x = placeholder((N,), "float32", "x")
+    found = compile_program(cr.Program([x], {"y": getattr(cr, name)(x)}), "numba")(values)["y"]
+    expected = getattr(np, name)(values.astype(np.float64))
+    normal = np.abs(expected) > np.finfo(np.float32).tiny
+    assert np.max(np.abs(found / expected - 1)[normal]) < 5e-7

@@ -130,12 +130,12 @@ def checked_tables(
 def checked_scalars(
     program: Program, arrays: Sequence[Any], rows: int, batch_size: int
 ) -> dict[Tensor, Array]:
-    """For each input without axes its number for each batch.
+    """Each input without axes: an array without axes, or with a number for each batch.
 
     Raises
     ------
     ShapeError, DTypeError
-        If it is neither one number nor one for each batch.
+        If it is neither.
     """
     batches = -(-rows // batch_size)
     found = {}
@@ -147,7 +147,7 @@ def checked_scalars(
                     f"input {leaf.name}: expected one number, or one for each of {batches} batches, "
                     f"got shape {array.shape}"
                 )
-            found[leaf] = np.ascontiguousarray(array) if array.ndim else np.full(batches, array)
+            found[leaf] = array
     return found
 
 
@@ -170,9 +170,9 @@ def checked_rows(rows: Any, batch_size: int, count: int) -> Array:
     return numbers
 
 
-def row_count(program: Program, arrays: Sequence[Any]) -> int:
-    """The rows that all tables of an epoch have."""
-    return min((len(a) for x, a in zip(program.inputs, arrays, strict=True) if is_batched(x)), default=2**62)
+def row_count(tables: Sequence[Any]) -> int:
+    """The rows that all tables of an epoch have; without tables, any number."""
+    return min(map(len, tables), default=2**62)
 
 
 def _converted(program: Program, arrays: Sequence[Any]) -> list[Array]:
@@ -247,8 +247,13 @@ class NumpyRunner:
 
     def epoch(self, arrays: Sequence[Any], rows: Array, batch_size: int) -> Array:
         tables, _ = checked_tables(self.program, arrays, batch_size)
-        rows = checked_rows(rows, batch_size, row_count(self.program, tables))
-        scalars = checked_scalars(self.program, arrays, len(rows), batch_size)
+        batched = [a for x, a in zip(self.program.inputs, tables, strict=True) if is_batched(x)]
+        rows = checked_rows(rows, batch_size, row_count(batched))
+        batches = -(-len(rows) // batch_size)
+        scalars = {
+            leaf: np.broadcast_to(array, batches)
+            for leaf, array in checked_scalars(self.program, arrays, len(rows), batch_size).items()
+        }
         losses = []
         for number, start in enumerate(range(0, len(rows), batch_size)):
             batch = rows[start : start + batch_size]

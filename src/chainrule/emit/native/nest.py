@@ -22,13 +22,13 @@ from ...shapes import Dim, Shape, product
 from .access import ZERO, Index, Place, Walker, counter
 from .steps import Layout, Plan, Step, base_of
 
-OWN = {"exp_f4", "tanh_f4", "sqrt_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softplus_f8"}
+OWN = {"exp_f4", "log_f4", "tanh_f4", "sqrt_f4", "logistic_f4", "logistic_f8", "softplus_f4", "softplus_f8"}
 """Functions of `runtime` that stand for math's, or that math has not."""
 
 SHORT = {"f4", "f8", "i4", "i8", "u8"}
 """Types that `runtime` knows under these names."""
 
-_CALLS = re.compile(r"(?:math\.)?\b(exp|tanh|sqrt|logistic|softplus)\(")
+_CALLS = re.compile(r"(?:math\.)?\b(exp|log|tanh|sqrt|logistic|softplus)\(")
 
 
 def type_name(dtype: np.dtype[Any]) -> str:
@@ -403,7 +403,11 @@ class NestWriter(Walker[Value]):
         lowest = number_text(limits[sign == "<"], dtype)
         if x.op.name != "argmax":
             start.append(f"{name} = {lowest}")
-            here.append(f"{name} = {text} if {text} {sign} {name} or {text} != {text} else {name}")
+            if dtype.kind == "f":
+                better = f"{'smallest' if sign == '<' else 'largest'}({name}, {text})"
+            else:
+                better = f"{text} if {text} {sign} {name} else {name}"
+            here.append(f"{name} = {better}")
             return
         columns = tuple(layout.space[self.split :])
         place = tuple(counter(self.split + k) for k in range(len(columns)))

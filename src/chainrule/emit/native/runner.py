@@ -27,6 +27,7 @@ from .code import Code, make_code
 from .memory import aligned
 from .shards import LANES, ROWS, Cut, cut_rows
 from .stage import Stage, plain_stage, shared_stage
+from .turn import turn_narrow
 
 Array = np.ndarray[Any, Any]
 SHARED = (6e6, 1.2e8)
@@ -43,13 +44,15 @@ class NativeRunner:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._lock = threading.RLock()  # the interpreter's own is released while machine code runs
-        self.code = make_code(program)
+        self._turned_program, self._turned = turn_narrow(program)
+        self.code = make_code(self._turned_program)
         self.code.addresses  # noqa: B018  compile now, not at the first call
-        self._variables = {v: aligned(evaluate(product(v.shape), {}), v.dtype) for v in program.variables}
-        for variable, array in self._variables.items():
-            if variable.value is not None:
-                array[:] = variable.value.ravel()
-        self._missing = {v for v in program.variables if v.value is None}
+        self._variables = {
+            self._turned.get(v, v): aligned(evaluate(product(v.shape), {}), v.dtype)
+            for v in program.variables
+        }
+        self._missing = set(program.variables)
+        self.load({v: v.value for v in program.variables if v.value is not None})
         self._stages: dict[tuple[tuple[str, int], ...], Stage] = {}
         self._fed: dict[int, tuple[list[Any], Stage]] = {}
         self._batched = [is_batched(x) for x in program.inputs]
@@ -59,17 +62,22 @@ class NativeRunner:
     def load(self, values: Mapping[Tensor, Any]) -> None:
         with self._lock:
             for variable, value in values.items():
-                self._variables[variable][:] = checked_variable(variable, value).ravel()
+                array = checked_variable(variable, value)
+                if variable in self._turned:
+                    self._variables[self._turned[variable]][:] = array.T.ravel()
+                else:
+                    self._variables[variable][:] = array.ravel()
                 self._missing.discard(variable)
 
     @property
     def state(self) -> dict[Tensor, Array]:
         with self._lock:
-            return {
-                v: a.reshape(evaluate_shape(v.shape, {})).copy()
-                for v, a in self._variables.items()
-                if v not in self._missing
-            }
+            return {v: self._value(v) for v in self.program.variables if v not in self._missing}
+
+    def _value(self, variable: Tensor) -> Array:
+        own = self._turned.get(variable, variable)
+        lying = self._variables[own].reshape(evaluate_shape(own.shape, {}))
+        return (lying if own is variable else lying.T).copy()
 
     def __call__(self, *arrays: Any) -> dict[str, Array]:
         converted, sizes = checked_inputs(self.program, arrays)
@@ -85,18 +93,18 @@ class NativeRunner:
             tables = [a for a, batched in zip(arrays, self._batched, strict=False) if batched]
             if self._known(tables, batch_size) is None:
                 checked_tables(self.program, arrays, batch_size)
-            rows = checked_rows(rows, batch_size, row_count(self.program, arrays))
+            rows = checked_rows(rows, batch_size, row_count(tables))
             scalars = checked_scalars(self.program, arrays, len(rows), batch_size)
             count, rest = divmod(len(rows), batch_size)
-            whole = len(rows) - rest
-            losses = []
+            if not rest:
+                return self._batches(arrays, tables, rows, scalars, batch_size) if count else np.zeros(0)
+            whole, losses = len(rows) - rest, []
             if count:
-                first = {leaf: values[:count] for leaf, values in scalars.items()}
+                first = {leaf: values[:count] if values.ndim else values for leaf, values in scalars.items()}
                 losses.append(self._batches(arrays, tables, rows[:whole], first, batch_size))
-            if rest:
-                last = {leaf: values[count:] for leaf, values in scalars.items()}
-                losses.append(self._batches(arrays, tables, rows[whole:], last, rest))
-            return losses[0] if len(losses) == 1 else np.concatenate([np.zeros(0), *losses])
+            last = {leaf: values[count:] if values.ndim else values for leaf, values in scalars.items()}
+            losses.append(self._batches(arrays, tables, rows[whole:], last, rest))
+            return np.concatenate(losses)
 
     def _batches(
         self,
@@ -107,16 +115,18 @@ class NativeRunner:
         size: int,
     ) -> Array:
         stage = self._known(tables, size) or self._feed(arrays, tables, size)
-        for leaf, array, batched in zip(self.program.inputs, arrays, self._batched, strict=True):
-            if not batched and leaf not in scalars:
-                stage.put(leaf, np.asarray(array, leaf.dtype))
+        if len(tables) + len(scalars) < len(arrays):
+            for leaf, array, batched in zip(self.program.inputs, arrays, self._batched, strict=True):
+                if not batched and leaf not in scalars:
+                    stage.put(leaf, np.asarray(array, leaf.dtype))
         return stage.run(len(rows) // size, rows, scalars)
 
     def _known(self, tables: list[Any], size: int) -> Stage | None:
         """The stage that was fed with these tables for that batch size, while they stay the same objects."""
         last = self._fed.get(size)
-        same = last is not None and len(last[0]) == len(tables) and all(map(operator.is_, last[0], tables))
-        return last[1] if last is not None and same else None
+        if last is None or len(last[0]) != len(tables) or not all(map(operator.is_, last[0], tables)):
+            return None
+        return last[1]
 
     def _feed(self, arrays: Sequence[Any], tables: list[Any], size: int) -> Stage:
         converted, sizes = checked_tables(self.program, arrays, size)
@@ -147,7 +157,7 @@ class NativeRunner:
         effort = operations(self.program, sizes)
         if SHARED[0] <= effort <= SHARED[1] and sizes.get(ROWS, 0) >= 2 * LANES:
             if not self._asked:
-                cut = cut_rows(self.program)
+                cut = cut_rows(self._turned_program)
                 self._cut = None if cut is None else (cut, make_code(cut.rows), make_code(cut.rest))
                 self._asked = True
             if self._cut is not None:

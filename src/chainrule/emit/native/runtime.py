@@ -132,15 +132,44 @@ def high_product(context, x, y):
 
 
 @intrinsic
-def power_of_two(context, k):
-    """2**k as float32, for -126 <= k <= 127, from its bits; 0 for k = -127."""
+def bits_of(context, x):
+    """A float32's bits, as a whole number."""
 
     def build(ctx, builder, signature, args):
-        word = ir.IntType(32)
-        bits = builder.shl(builder.add(args[0], ir.Constant(word, 127)), ir.Constant(word, 23))
-        return builder.bitcast(bits, ir.FloatType())
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), build
+
+
+@intrinsic
+def from_bits(context, bits):
+    """The float32 with these bits."""
+
+    def build(ctx, builder, signature, args):
+        return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), build
+
+
+def _extreme(name: str) -> Any:
+    """The larger or smaller of two numbers, NaN if either is; LLVM makes vector code of its reduction."""
+
+    @intrinsic
+    def function(context, x, y):
+        def build(ctx, builder, signature, args):
+            kind = ctx.get_value_type(signature.return_type)
+            intrinsic_name = f"llvm.{name}.{'f32' if signature.return_type == types.float32 else 'f64'}"
+            known = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind, kind]), intrinsic_name
+            )
+            return builder.call(known, args)
+
+        return x(x, x), build
+
+    return function
+
+
+largest, smallest = _extreme("maximum"), _extreme("minimum")
 
 
 @intrinsic
@@ -191,19 +220,39 @@ LOG2_E, LN2_HIGH, LN2_LOW = f4(1.44269504), f4(0.693359375), f4(-2.12194440e-4)
 LARGEST, SMALLEST = f4(88.8), f4(-87.4)  # beyond them e**x is infinite, or too small for a normal number
 E2, E3, E4, E5, E6 = (f4(1 / v) for v in (2, 6, 24, 120, 720))  # of exp's series
 T3, T5, T7, T9 = (f4(v) for v in (-1 / 3, 2 / 15, -17 / 315, 62 / 2835))  # of tanh's
-FIRST = i4(1)
+A3, A5, A7, A9 = (f4(1 / v) for v in (3, 5, 7, 9))  # of artanh's
+NOTHING, FIRST, DIGITS, LEAST = (i4(v) for v in (0, 1, 23, 149))  # float32's digits; its least is 2**-149
+BELOW_ONE = i4(126)  # the exponent of 1/2 as its bits have it
+MINUS_INFINITY, NOT_A_NUMBER = f4(-inf), f4(nan)
+NORMAL, INFINITE, ROOT_HALF = (i4(v) for v in (0x00800000, 0x7F800000, 0x3F3504F3))  # bits of numbers
 
 
 @inlined
 def exp_f4(x):
-    """e**x to 2e-7, as 2**k times a polynomial (Cody and Waite's reduction); 0 below 2**-125."""
+    """e**x to 5e-7, as 2**k times a polynomial (Cody and Waite's reduction); 0 below 2**-125."""
     t = x if x < LARGEST else LARGEST
     t = t if t > SMALLEST else SMALLEST
     k = i4(t * LOG2_E + (HALF if t > ZERO else -HALF))
     w = f4(k)
     r = (t - w * LN2_HIGH) - w * LN2_LOW
     p = ONE + r * (ONE + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * E6)))))
-    return x if x != x else p * power_of_two(k - FIRST) * TWO
+    return x if x != x else p * from_bits(i4(i4(k + BELOW_ONE) << DIGITS)) * TWO
+
+
+@inlined
+def log_f4(x):
+    """The natural logarithm to 3e-7: that of 2**k, and artanh's series for a factor near 1."""
+    b = bits_of(x)
+    tiny = b < NORMAL  # the bits of a number below the normal ones are its count of 2**-149
+    c = bits_of(f4(b)) if tiny else b
+    k = i4(i4(c - ROOT_HALF) >> DIGITS)
+    m = from_bits(i4(c - i4(k << DIGITS)))
+    s = (m - ONE) / (m + ONE)
+    q = s * s
+    w = f4(i4(k - LEAST) if tiny else k)
+    y = w * LN2_HIGH + (w * LN2_LOW + TWO * s * (ONE + q * (A3 + q * (A5 + q * (A7 + q * A9)))))
+    y = y if b < INFINITE else x
+    return y if b > NOTHING else (MINUS_INFINITY if i4(b << FIRST) == NOTHING else NOT_A_NUMBER)
 
 
 @inlined

@@ -24,7 +24,7 @@ from .threads import drive, thread_count, yield_address
 Array = np.ndarray[Any, Any]
 Phases = list[list[list[Call]]]
 """The calls of each phase and lane: the next phase starts when all lanes are done with one."""
-SOURCE, TARGET = COPY.index("source"), COPY.index("target")
+SOURCE, STEP, TARGET = (COPY.index(field) for field in ("source", "source_step", "target"))
 TIMES, EXPECTED = REPEAT.index("times"), MEET.index("expected")
 
 
@@ -48,6 +48,7 @@ class Worker:
                 self.calls.append((addresses(["meet"])[0], meeting))
         self.table = table(self.calls)
         self.once = block(REPEAT, each_count=len(self.table), each=self.table, times=1)
+        self.call_once = self.once.ctypes.data  # an array's address takes a microsecond to ask for
 
     def feed(
         self, places: Array, scalars: list[tuple[Tensor, Array]], gathers: list[Call], loss: Array | None
@@ -55,9 +56,7 @@ class Worker:
         """Let a batch begin with its rows' numbers put at `places`, its scalars put in their buffers, and
         gathers; end with its loss kept."""
         self.take = block(COPY, source_step=places.nbytes, target=places, bytes=places.nbytes)
-        self.scalars = [
-            (leaf, block(COPY, source_step=x.itemsize, target=x, bytes=x.itemsize)) for leaf, x in scalars
-        ]
+        self.scalars = [(leaf, block(COPY, target=x, bytes=x.itemsize)) for leaf, x in scalars]
         size = 0 if loss is None else loss.itemsize
         self.keep = block(COPY, source=0 if loss is None else loss, target_step=size, bytes=size)
         copier = addresses(["copy"])[0]
@@ -66,13 +65,17 @@ class Worker:
         listed = table(calls)
         self.kept = places, calls, listed  # machine code has their addresses
         self.batches = block(REPEAT, each_count=len(calls), each=listed)
+        self.call_batches = self.batches.ctypes.data
 
-    def aim(self, batches: int, rows: int, scalars: Mapping[Tensor, int], losses: int) -> None:
-        """Take so many batches from the row numbers and scalars at these addresses; put their losses."""
+    def aim(self, batches: int, rows: int, scalars: Mapping[Tensor, tuple[int, int]], losses: int) -> None:
+        """Take so many batches from the row numbers and scalars at these addresses; put their losses.
+
+        Scalars come with the bytes from one batch's to the next one's.
+        """
         self.batches[TIMES] = batches
         self.take[SOURCE], self.keep[TARGET] = rows, losses
         for leaf, own in self.scalars:
-            own[SOURCE] = scalars[leaf]
+            own[SOURCE], own[STEP] = scalars[leaf]
 
 
 class Stage:
@@ -136,7 +139,9 @@ class Stage:
         """Let each batch of so many rows gather them from these arrays, and take its scalars from others."""
         self.tables = [np.ascontiguousarray(a, leaf.dtype) for leaf, a in tables]
         loss = self.last.array(next(iter(self.last.code.plan.outputs.values())))
-        self.losses_type = loss.dtype
+        self.losses = np.zeros(0, loss.dtype)
+        self.singles = {leaf: np.zeros(1, leaf.dtype) for leaf in scalars}
+        self.places = {leaf: single.ctypes.data for leaf, single in self.singles.items()}
         for worker in self.workers:
             places, gathers = np.zeros(size, np.int64), []
             first = worker is self.workers[0]
@@ -157,32 +162,40 @@ class Stage:
 
     def call(self) -> None:
         """Run once, on the inputs that were put."""
-        self._drive([worker.once for worker in self.workers])
+        self._drive([worker.call_once for worker in self.workers])
 
     def run(self, batches: int, rows: Array, scalars: Mapping[Tensor, Array]) -> Array:
         """Run batches of the rows with these numbers; the first output of each, as float64.
 
-        Scalars are arrays of their input's type, with an element for each batch.
+        Scalars are arrays of their input's type, without axes or with an element for each batch.
 
         Raises
         ------
         EvaluationError
             If an index that is computed lies outside its axis.
         """
-        losses = np.zeros(batches, self.losses_type)
-        numbers, results = rows.ctypes.data, losses.ctypes.data
-        singles = {leaf: array.ctypes.data for leaf, array in scalars.items()}
+        if len(self.losses) < batches:
+            self.losses = np.zeros(batches, self.losses.dtype)
+            self.results = self.losses.ctypes.data
+        found = {}
+        for leaf, array in scalars.items():
+            if array.ndim:
+                found[leaf] = array.ctypes.data, array.strides[0]
+            else:
+                self.singles[leaf][0] = array
+                found[leaf] = self.places[leaf], 0
+        numbers = rows.ctypes.data
         for worker in self.workers:
-            worker.aim(batches, numbers, singles, results)
-        self._drive([worker.batches for worker in self.workers])
-        return losses.astype(np.float64)
+            worker.aim(batches, numbers, found, self.results)
+        self._drive([worker.call_batches for worker in self.workers])
+        return self.losses[:batches].astype(np.float64)
 
-    def _drive(self, blocks: Sequence[Array]) -> None:
+    def _drive(self, blocks: Sequence[int]) -> None:
         self.last.flag[0] = self.barrier[0] = 0
         for worker in self.workers:
             if worker.meeting is not None:
                 worker.meeting[EXPECTED] = 0
-        drive([b.ctypes.data for b in blocks], self.barrier, self.many)
+        drive(blocks, self.barrier, self.many)
         if self.last.flag[0]:
             raise EvaluationError(
                 "an index lies outside its axis: check the labels or indices that were passed"
