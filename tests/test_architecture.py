@@ -15,7 +15,11 @@ FLOORS = {
     room: int(floor) for floor, room in TABLE.findall((ROOT / "docs" / "architecture.md").read_text("utf-8"))
 }
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-LATE = {"emit/native/runtime.py": {"llvmlite", "numba"}, "cli/commands.py": {"typer"}}
+LATE = {
+    "cli/commands.py": {"typer"},
+    "emit/native/runtime.py": {"llvmlite", "numba"},
+    **{f"estimators/{file}.py": {"sklearn"} for file in ("base", "classifier", "regressor")},
+}
 """Files that import heavy libraries at their top, and are themselves loaded late."""
 
 

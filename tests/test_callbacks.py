@@ -202,7 +202,7 @@ def test_a_batch_without_weight_changes_nothing():
     [
         ({"sample_weight": [1.0]}, ShapeError, "sample_weight: has 1 number, X has 60 rows"),
         ({"sample_weight": [-1.0] * 60}, DataError, "must not be negative, got -1 in row 0"),
-        ({"sample_weight": [0.0] * 60}, DataError, "all are 0"),
+        ({"sample_weight": [0.0] * 60}, DataError, "all are zero"),
         ({"sample_weight": [np.nan] * 60}, DataError, "sample_weight: holds NaN"),
         ({"class_weight": {"oak": 1}}, ParameterError, "'oak' is not among the classes"),
         ({"class_weight": "balance"}, UnknownNameError, "did you mean 'balanced'"),

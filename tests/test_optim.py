@@ -150,6 +150,19 @@ def dampened(theta, g, lr, state, k):
     return theta - lr * v
 
 
+def classical(theta, g, lr, state, k):
+    """Sutskever et al. (2013), eq. 1 and 2."""
+    v = state["v"] = 0.9 * state.get("v", 0) - lr * g
+    return theta + v
+
+
+def late_adam(theta, g, lr, state, k):
+    """Kingma and Ba (2015), end of section 2."""
+    m = state["m"] = 0.8 * state.get("m", 0) + 0.2 * g
+    v = state["v"] = 0.99 * state.get("v", 0) + 0.01 * g * g
+    return theta - lr * np.sqrt(1 - 0.99**k) / (1 - 0.8**k) * m / (np.sqrt(v) + 1e-3)
+
+
 def adam(theta, g, lr, state, k):
     m = state["m"] = 0.8 * state.get("m", 0) + 0.2 * g
     v = state["v"] = 0.99 * state.get("v", 0) + 0.01 * g * g
@@ -186,6 +199,10 @@ RULES = [
     (SGD(0.1, momentum=0.9, nesterov=True), nesterov),
     (SGD(0.1, momentum=0.9, nesterov=True), lookahead),
     (SGD(0.1, momentum=0.9, dampening=0.9), dampened),
+    (SGD(0.1, rate_in_velocity=True), plain),
+    (SGD(0.1, momentum=0.9, rate_in_velocity=True), classical),
+    (SGD(0.1, momentum=0.9, nesterov=True, rate_in_velocity=True), lookahead),
+    (Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-3, late_correction=True), late_adam),
     (Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-3), adam),
     (Lion(0.1, beta1=0.8, beta2=0.95, weight_decay=0.2), lion),
     (Rprop(0.1), rprop),
@@ -338,7 +355,7 @@ def iterations(settings, start=(0.5, -1.0, 0.3, 2.0), function=rosenbrock, most=
         seen.append((vector, loss))
         return loss > until
 
-    return seen, minimise(function, np.array(start), settings, most, on_iteration)
+    return seen, minimise(function, np.array(start), settings, most, on_iteration).vector
 
 
 def test_lbfgs_finds_a_minimum():
@@ -386,7 +403,7 @@ def test_lbfgs_leaves_what_it_is_given_alone():
         return True
 
     found = minimise(rosenbrock, start, LBFGS(), 1000, tampers)
-    np.testing.assert_allclose(found, 1, rtol=1e-4)
+    np.testing.assert_allclose(found.vector, 1, rtol=1e-4)
     assert start.tolist() == [-1.2, 1.0]
 
 
@@ -440,7 +457,10 @@ def test_lbfgs_has_no_step_of_its_own():
         (lambda: SGD(0.1, momentum=-0.1), "got -0.1"),
         (lambda: SGD(0.1, nesterov=True), "nesterov needs momentum"),
         (lambda: SGD(0.1, momentum=0.9, nesterov="no"), "SGD: nesterov must be True or False, got 'no'"),
-        (lambda: SGD(0.1, dampening=0.5), "dampening needs momentum, and not Nesterov's"),
+        (
+            lambda: SGD(0.1, dampening=0.5),
+            "dampening needs momentum, not Nesterov's, and no rate_in_velocity",
+        ),
         (lambda: SGD(0.1, momentum=0.9, nesterov=True, dampening=0.5), "dampening needs momentum"),
         (lambda: SGD(0.1, momentum=0.9, dampening=1), "dampening must be at least 0 and below 1, got 1"),
         (lambda: SGD(weight_decay=-1), "SGD: weight_decay must be at least 0 and finite, got -1"),

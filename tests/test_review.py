@@ -150,7 +150,7 @@ def test_the_loss_of_an_epoch_does_not_depend_on_the_clock(monkeypatch):
 
 @pytest.mark.parametrize(
     ("weight", "message"),
-    [(1e300, "1e\\+300 is too large for float32"), (1e-60, "all are 0, or too small for float32")],
+    [(1e300, "1e\\+300 is too large for float32"), (1e-60, "all are zero, or too small for float32")],
 )
 def test_weights_that_the_type_cannot_hold_are_refused(weight, message):
     with pytest.raises(cr.errors.DataError, match=message):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .emit.formula import formula, formulas
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
+    from .estimators.classifier import MLPClassifier
+    from .estimators.regressor import MLPRegressor
     from .nn import init as inits
     from .nn import losses
     from .nn.dense import Dense
@@ -59,6 +61,8 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
+    "MLPClassifier": "estimators.classifier:MLPClassifier",
+    "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "training.network:Network",
     "RMSProp": "optim.rules:RMSProp",
@@ -113,6 +117,8 @@ __all__ = [
     "Lion",
     "Maxout",
     "Multiply",
+    "MLPClassifier",
+    "MLPRegressor",
     "NAdam",
     "Network",
     "Program",

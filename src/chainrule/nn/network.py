@@ -14,7 +14,8 @@ from ..autodiff.gradient import gradient
 from ..emit.numpy_source import numpy_source
 from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
-from ..graph.tensor import Tensor, placeholder, topological
+from ..graph.tensor import Tensor, placeholder, size, topological
+from ..ops import where
 from ..optim.rules import SGD, Optimizer, find_optimizer
 from .layers import Context
 from .structure import Structure
@@ -70,9 +71,14 @@ class BaseNetwork(Structure):
     """A network's structure with the graph that it makes."""
 
     def __init__(
-        self, layers: Any, loss: Any, dtype: str = "float32", loss_weights: Sequence[float] | None = None
+        self,
+        layers: Any,
+        loss: Any,
+        dtype: str = "float32",
+        loss_weights: Sequence[float] | None = None,
+        penalties: str = "whole",
     ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights)
+        super().__init__(layers, loss, dtype, loss_weights, penalties)
         self.optimizer: Optimizer | None = None
         self._graph: Graph | None = None
         self._graph_frozen: list[frozenset[str]] = []  # what was frozen when the graph was made
@@ -205,6 +211,10 @@ class BaseNetwork(Structure):
         loss = self._total(self._each_loss(g.trained_outputs, g.ts, g.weights if weighted else None))
         if penalties:
             loss.name = "data_loss"
+            if self.penalties == "per_row":
+                share = reduce(operator.add, penalties) / self._rows(weighted)
+                share.name = "penalty_per_row"
+                penalties = [share]
             loss = reduce(operator.add, penalties, loss)
             loss.name = "loss"
         return loss
@@ -220,6 +230,13 @@ class BaseNetwork(Structure):
                 penalty.name = f"penalty_{name}"
                 found.append(penalty)
         return found
+
+    def _rows(self, weighted: bool) -> Tensor:
+        """The batch's rows, or the sum of their weights; 1 where that is 0."""
+        if not weighted:
+            return size(self.graph.xs[0].shape[0], self.dtype)
+        whole = self.graph.weights.sum()
+        return where(whole > 0, whole, 1)
 
     def _tags(self) -> list[str]:
         """What the names of each layer's nodes end with: its number, or _ and its name."""

@@ -17,6 +17,7 @@ from .losses import Loss, find_loss
 from .wiring import Call, Node, Wiring, chain, drawn, layer_names
 
 Array = np.ndarray[Any, Any]
+PENALTIES = ("per_row", "whole")
 
 
 class Structure:
@@ -28,6 +29,7 @@ class Structure:
         loss: Any,
         dtype: str = "float32",
         loss_weights: Sequence[float] | None = None,
+        penalties: str = "whole",
     ) -> None:
         wiring = _checked_wiring(layers)
         self.layers = [layer.copy() for layer in wiring.layers]
@@ -35,6 +37,9 @@ class Structure:
         self._losses = _checked_losses(loss, len(wiring.outputs))
         self._loss_weights = _checked_loss_weights(loss_weights, len(self._losses))
         self.dtype = _checked_dtype(dtype)
+        if penalties not in PENALTIES:
+            raise unknown_name("penalties", penalties, PENALTIES)
+        self.penalties = penalties
         self.names = layer_names(self._wiring)
         self._sizes: list[int] = []  # columns of every value, inputs first; empty before they are known
         self._check_losses()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..errors import ParameterError
 from ..graph.tensor import Tensor, placeholder, tensor
 from ..ops import maximum, sqrt
 from .base import Optimizer, Rate, Updates, scalar_like, state_like
@@ -144,6 +145,10 @@ class Adam(Optimizer):
         From 0 to below 1.
     eps : float
         Above 0.
+    late_correction : bool
+        Correct the step instead of m and v: theta = theta - lr * c * m / (sqrt(v) + eps) with
+        c = sqrt(1 - beta2**k) / (1 - beta1**k), so that eps counts more in the first steps. Keras and
+        scikit-learn have this form.
     clip_value, clip_norm : float, optional
         See `Optimizer`.
 
@@ -154,7 +159,8 @@ class Adam(Optimizer):
 
     References
     ----------
-    Kingma and Ba (2015), Adam: a method for stochastic optimization, algorithm 1.
+    Kingma and Ba (2015), Adam: a method for stochastic optimization, algorithm 1; the late correction is that
+    of the end of section 2.
     """
 
     name = "adam"
@@ -163,18 +169,30 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    late_correction: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check("beta1", 0, 1, low_too=True)
         self._check("beta2", 0, 1, low_too=True)
         self._check("eps", 0, math.inf)
+        self._check_flag("late_correction")
 
     def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         beta1, beta2, eps = self.beta1, self.beta2, self.eps
         steps = placeholder((), "float64", "k")
         k = steps + 1
         made: Updates = {steps: k}
+        if self.late_correction:
+            rate = lr * scalar_like(sqrt(1 - beta2**k) / (1 - beta1**k), lr, "correction")
+            rate.name = "corrected_lr"
+            for theta, g in zip(parameters, gradients, strict=True):
+                m = state_like(theta, "m")
+                v = state_like(theta, "v")
+                made[m] = beta1 * m + (1 - beta1) * g
+                made[v] = beta2 * v + (1 - beta2) * (g * g)
+                made[theta] = theta - rate * made[m] / (sqrt(made[v]) + eps)
+            return made
         unbias_m = scalar_like(1 / (1 - beta1**k), lr, "unbias_m")
         unbias_v = scalar_like(1 / (1 - beta2**k), lr, "unbias_v")
         for theta, g in zip(parameters, gradients, strict=True):
@@ -200,7 +218,7 @@ class AdamW(Adam):
     Parameters
     ----------
     learning_rate : float, Schedule or callable
-    beta1, beta2, eps : float
+    beta1, beta2, eps, late_correction
         See `Adam`.
     weight_decay : float
         At least 0.
@@ -271,6 +289,8 @@ class NAdam(Adam):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_not_negative("momentum_decay")
+        if self.late_correction:
+            raise ParameterError("NAdam: has no late_correction; its m is corrected in a way of its own.")
 
     def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         beta1, beta2 = self.beta1, self.beta2

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,11 @@ class LBFGS(Optimizer):
         The largest number of lengths it tries for one step.
     tolerance : float
         Training ends when no element of the gradient is larger than this; at least 0.
+    least_gain : float
+        Training ends when an iteration makes the loss smaller by no more than this share of it (of 1, where
+        the loss is below 1); at least 0.
+    evaluations : int, optional
+        The largest number of times that loss and gradient are computed.
 
     Raises
     ------
@@ -55,12 +60,18 @@ class LBFGS(Optimizer):
     history: int = 10
     line_search: int = 20
     tolerance: float = 1e-5
+    least_gain: float = 0.0
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("history", "line_search"):
             checked = positive_int(getattr(self, name), f"LBFGS: {name}", f"{name}=10")
             object.__setattr__(self, name, checked)
         self._check_not_negative("tolerance")
+        self._check_not_negative("least_gain")
+        if self.evaluations is not None:
+            most = positive_int(self.evaluations, "LBFGS: evaluations", "evaluations=15000")
+            object.__setattr__(self, "evaluations", most)
 
     @property
     def rule(self) -> Optimizer:
@@ -73,13 +84,34 @@ class LBFGS(Optimizer):
         )
 
 
+class Minimum(NamedTuple):
+    """Where a search ended.
+
+    Attributes
+    ----------
+    vector : ndarray of float64, shape (parameters,)
+        Of the last iteration; the start if there was none.
+    converged : bool
+        Whether the gradient or the gain became as small as was asked for.
+    stopped : bool
+        Whether it was told to stop.
+    reason : str
+        Why it ended, in SciPy's words.
+    """
+
+    vector: Array
+    converged: bool
+    stopped: bool
+    reason: str
+
+
 def minimise(
     function: Callable[[Array], tuple[float, Array]],
     start: Array,
     settings: LBFGS,
     iterations: int,
     on_iteration: Callable[[Array, float], bool],
-) -> Array:
+) -> Minimum:
     """Make a function of many numbers small.
 
     Parameters
@@ -96,16 +128,15 @@ def minimise(
 
     Returns
     -------
-    ndarray of float64, shape (parameters,)
-        The vector of the last iteration; the start if there was none.
+    Minimum
     """
     from scipy.optimize import minimize
 
-    last = np.array(start, np.float64)
+    last, told = np.array(start, np.float64), False
     reached, slopes = function(last.copy())
     highest = reached  # of the last vector with a number and the last iteration's
     if not (math.isfinite(reached) and np.isfinite(slopes).all()):
-        return last
+        return Minimum(last, False, False, "the loss is not finite at the start")
 
     def walled(vector: Array) -> tuple[float, Array]:
         """The function; where it is not finite a slope back, for SciPy takes NaN as it takes numbers."""
@@ -117,18 +148,19 @@ def minimise(
         return loss, found
 
     def after(intermediate_result: Any) -> None:
-        nonlocal last, reached
+        nonlocal last, reached, told
         last, reached = np.array(intermediate_result.x), float(intermediate_result.fun)
-        if not on_iteration(last.copy(), reached):
+        told = not on_iteration(last.copy(), reached)
+        if told:
             raise StopIteration
 
     options = {
         "maxcor": settings.history,
         "maxls": settings.line_search,
         "gtol": settings.tolerance,
-        "ftol": 0.0,
+        "ftol": settings.least_gain,
         "maxiter": iterations,
-        "maxfun": sys.maxsize,
+        "maxfun": settings.evaluations or sys.maxsize,
     }
-    minimize(walled, last.copy(), method="L-BFGS-B", jac=True, callback=after, options=options)
-    return last
+    ended = minimize(walled, last.copy(), method="L-BFGS-B", jac=True, callback=after, options=options)
+    return Minimum(last, ended.status == 0, told, str(ended.message))

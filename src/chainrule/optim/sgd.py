@@ -30,13 +30,18 @@ class SGD(Optimizer):
         the first gradient, as in PyTorch.
     weight_decay : float
         g = g + weight_decay * theta, for every parameter: the slope of weight_decay / 2 * sum(theta**2).
+    rate_in_velocity : bool
+        The papers' form, which is also Keras's and scikit-learn's: v = momentum * v - lr * g and
+        theta = theta + v; Nesterov's theta = theta + momentum * v - lr * g. A change of the learning rate
+        then shows in the velocity little by little.
     clip_value, clip_norm : float, optional
         See `Optimizer`.
 
     Raises
     ------
     ParameterError
-        If a number is out of its range, nesterov or dampening is asked for without momentum, or both are.
+        If a number is out of its range, nesterov or dampening is asked for without momentum, or both are; if
+        dampening is asked for with rate_in_velocity.
 
     References
     ----------
@@ -51,6 +56,7 @@ class SGD(Optimizer):
     nesterov: bool = False
     dampening: float = 0.0
     weight_decay: float = 0.0
+    rate_in_velocity: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,9 +68,10 @@ class SGD(Optimizer):
             raise ParameterError(
                 "SGD: nesterov needs momentum. Pass e.g. SGD(0.1, momentum=0.9, nesterov=True)."
             )
-        if self.dampening and (self.nesterov or not self.momentum):
+        self._check_flag("rate_in_velocity")
+        if self.dampening and (self.nesterov or self.rate_in_velocity or not self.momentum):
             raise ParameterError(
-                "SGD: dampening needs momentum, and not Nesterov's. "
+                "SGD: dampening needs momentum, not Nesterov's, and no rate_in_velocity. "
                 "Pass e.g. SGD(0.1, momentum=0.9, dampening=0.5)."
             )
 
@@ -75,6 +82,11 @@ class SGD(Optimizer):
             if self.weight_decay:
                 g = g + self.weight_decay * theta
             step = g
+            if momentum and self.rate_in_velocity:
+                v = state_like(theta, "velocity")
+                made[v] = momentum * v - lr * g
+                made[theta] = theta + (momentum * made[v] - lr * g if self.nesterov else made[v])
+                continue
             if momentum:
                 v = state_like(theta, "velocity")
                 made[v] = momentum * v + (g if share is None else share * g)

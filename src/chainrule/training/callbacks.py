@@ -24,7 +24,15 @@ class Callback:
     The network holds the weights of that moment. ``history.stop(reason)`` ends the fit after the epoch.
     Weights that are set before the end are overwritten by the training, and what is frozen or released
     counts from the next fit on.
+
+    Attributes
+    ----------
+    needs_weights : bool
+        Whether the network is to hold the weights of that moment. Where no callback needs them, small
+        networks train faster.
     """
+
+    needs_weights: bool = True
 
     def on_fit_begin(self, network: Network, history: History) -> None:
         """All arguments are checked, the weights drawn, and nothing trained yet."""
@@ -78,7 +86,7 @@ class EarlyStopping(Callback):
         self.monitor = monitor
         self.patience = positive_int(patience, "EarlyStopping: patience", "patience=10")
         self.min_delta = not_negative(min_delta, "EarlyStopping: min_delta")
-        self.restore_best = restore_best
+        self.restore_best = self.needs_weights = restore_best
         self.best, self.best_epoch = math.nan, 0
         self._weights: dict[str, Array] = {}
 

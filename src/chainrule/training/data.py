@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import counted, real_array
 from ..errors import DataError, DTypeError, ParameterError, ShapeError, unknown_name
 from ..nn.losses import Loss
+from .sparse import is_sparse
 
 Array = np.ndarray[Any, Any]
 
@@ -68,9 +69,9 @@ def split_tables(value: Any, names: Sequence[str], what: str) -> list[tuple[str,
 def checked_rows(tables: Sequence[Array], names: Sequence[str]) -> None:
     """Raise ShapeError unless all tables have as many rows as the first."""
     for table, name in zip(tables, names, strict=True):
-        if len(table) != len(tables[0]):
-            rows = counted(len(table), "row")
-            raise ShapeError(f"{name}: has {rows}, {names[0]} has {len(tables[0]):,}. Pass the same rows.")
+        if table.shape[0] != tables[0].shape[0]:
+            rows, first = counted(table.shape[0], "row"), tables[0].shape[0]
+            raise ShapeError(f"{name}: has {rows}, {names[0]} has {first:,}. Pass the same rows.")
 
 
 def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "X") -> Array:
@@ -78,7 +79,8 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
 
     Parameters
     ----------
-    X : array-like of numbers, shape (rows, inputs)
+    X : array-like or sparse matrix of numbers, shape (rows, inputs)
+        What is sparse stays so, with its rows compressed (CSR).
     inputs : int or None
         How many columns there must be.
     dtype : numpy.dtype
@@ -94,6 +96,9 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
     DataError
         If it is empty, or holds NaN, infinity, or numbers too large for the type.
     """
+    if is_sparse(X):
+        compressed: Array = _checked_sparse(X, inputs, dtype, what)
+        return compressed
     array = _array(X, what)
     if array.dtype.kind not in "biuf":
         raise DTypeError(
@@ -105,16 +110,37 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
             0: "Pass an array with one row a sample.",
         }.get(array.ndim, f"Flatten each sample: {what}.reshape(len({what}), -1).")
         raise ShapeError(f"{what}: expected shape (rows, inputs), got {array.shape}. {hint}")
-    if array.size == 0:
-        raise DataError(f"{what}: is empty, shape {array.shape}. Pass at least one row and one column.")
-    if inputs is not None and array.shape[1] != inputs:
+    _check_columns(array.shape, inputs, what)
+    return finite_array(array, dtype, what)
+
+
+def _check_columns(shape: tuple[int, ...], inputs: int | None, what: str) -> None:
+    if 0 in shape:
+        raise DataError(f"{what}: is empty, shape {shape}. Pass at least one row and one column.")
+    if inputs is not None and shape[1] != inputs:
         raise ShapeError(
-            f"{what}: the network has {counted(inputs, 'input')}, got {counted(array.shape[1], 'column')}."
+            f"{what}: the network has {counted(inputs, 'input')}, got {counted(shape[1], 'column')}."
         )
-    return _finite(array, dtype, what)
 
 
-def _finite(array: Array, dtype: np.dtype[Any], what: str) -> Array:
+def _checked_sparse(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str) -> Any:
+    """A sparse table with its rows compressed, in the network's type."""
+    if X.dtype.kind not in "biuf":
+        raise DTypeError(f"{what}: expected numbers, got {X.dtype}.")
+    if X.ndim != 2:
+        raise ShapeError(f"{what}: expected shape (rows, inputs), got {X.shape}.")
+    _check_columns(X.shape, inputs, what)
+    table: Any = X.tocsr()
+    values = table.data.astype(dtype, copy=False)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"{what}: holds NaN, infinity, or numbers too large for {dtype}. "
+            "Fill or drop what is missing first."
+        )
+    return type(table)((values, table.indices, table.indptr), shape=table.shape)
+
+
+def finite_array(array: Array, dtype: np.dtype[Any], what: str) -> Array:
     """The array in the network's type, checked to be finite before and after."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.ascontiguousarray(array, dtype=dtype)
@@ -252,7 +278,7 @@ def _columns(array: Array, loss: Loss, units: int, dtype: np.dtype[Any], what: s
             f"{what}: the network has {counted(units, 'output')}, got shape {array.shape}; "
             f"expected ({len(array)}, {units}).{hint}"
         )
-    return _finite(columns, dtype, what)
+    return finite_array(columns, dtype, what)
 
 
 def _one_hot_rows(array: Array, units: int, what: str) -> Array:
@@ -353,7 +379,7 @@ def row_weights(
         raise DataError(f"weights: {weights.max():g} is too large for {dtype}. Divide them all by a number.")
     if not held.any():
         small = f", or too small for {dtype}" if weights.any() else ""
-        raise DataError(f"weights: all are 0{small}, so that nothing counts.")
+        raise DataError(f"weights: all are zero{small}, so that nothing counts.")
     return held
 
 

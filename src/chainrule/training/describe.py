@@ -39,6 +39,7 @@ def network_to_json(network: BaseNetwork) -> dict[str, Any]:
         "outputs": wiring.outputs,
         "losses": [loss.to_json() for loss in network._losses],
         "loss_weights": network._loss_weights,
+        "penalties": network.penalties,
         "dtype": network.dtype.name,
     }
 

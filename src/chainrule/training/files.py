@@ -47,7 +47,9 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
 def _from_file(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
     nodes, keys = nodes_from_json(header, tensors, functions)
     losses = [loss_from_json(value, functions) for value in header["losses"]]
-    network = Network(nodes, losses, header["dtype"], header["loss_weights"])
+    network = Network(
+        nodes, losses, header["dtype"], header["loss_weights"], header.get("penalties", "whole")
+    )
     if network.names != keys or not network.built:
         raise ModelFileError(f"its layers are called {keys}, expected {network.names}.")
     targets = header["targets"]

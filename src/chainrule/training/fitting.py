@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import counted
 from ..emit import engine as engines
 from ..errors import ParameterError
-from ..graph.program import Program
 from ..graph.tensor import Tensor
-from ..optim.lbfgs import LBFGS, minimise
+from ..optim.lbfgs import LBFGS, Minimum, minimise
 from ..optim.rules import Optimizer
 from ..optim.schedules import Constant, Course, checked_rates
 from ..shapes import evaluate_shape
@@ -24,8 +21,9 @@ from .callbacks import call
 from .data import Coding
 from .divergence import blame
 from .history import History
-from .loop import Divergence, Interrupt, Loop, Plan, finite, tell
+from .loop import Divergence, Interrupt, Loop, Plan, finite
 from .progress import Bar, Progress
+from .sparse import Unpacked, dense, is_sparse, wholly_dense
 
 if TYPE_CHECKING:
     from .network import Network
@@ -52,6 +50,23 @@ class Validation:
     given: tuple[Any, Any]
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a fit leaves behind for one that goes on from there, beside the weights.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        How many there have been.
+    state : dict of str to ndarray
+        What the rule remembers, by the names of its leaves: velocities, means of squared gradients, ...
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    state: dict[str, Array] = field(default_factory=dict)
+
+
 class Fit:
     """A training from the network's present weights.
 
@@ -65,6 +80,18 @@ class Fit:
     validation : Validation or None
     engine : {"auto", "numpy", "numba"}
     callbacks : list
+    past : Past, optional
+        What the rule remembers from the start.
+
+    Attributes
+    ----------
+    history : History
+    past : Past
+        After `run`, for a fit that goes on.
+    minimum : Minimum or None
+        After `run` with L-BFGS, how its search ended.
+    fault : str or None
+        After `run`, where numbers were not finite any more, and what to do.
     """
 
     def __init__(
@@ -76,6 +103,7 @@ class Fit:
         validation: Validation | None,
         engine: str,
         callbacks: list[Any],
+        past: Past | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
@@ -101,13 +129,20 @@ class Fit:
         )
         self.rate = 0.0
         self.progress = Progress()
+        self.watched = validation is not None or any(getattr(c, "needs_weights", True) for c in callbacks)
+        self.past = Past() if past is None else past
+        self.minimum: Minimum | None = None
+        self.fault: str | None = None
 
     def run(self, verbose: bool) -> History:
         """Train to the end, Ctrl-C, or until something stops it."""
         network, history = self.network, self.history
-        self.runner.load({**_starts(self.program), **network._values(self.program)})
+        self.runner.load({**self._starts(), **network._values(self.program)})
         call(self.callbacks, "on_fit_begin", network, history)
-        loop = Loop(self.runner, self.plan, self._inputs, self.progress)
+        tables = [self.given.get(x) for x in self.program.inputs]
+        sparse = any(map(is_sparse, tables))
+        unpacked = Unpacked(self.program.inputs, tables, self.plan.batch_size) if sparse else None
+        loop = Loop(self.runner, self.plan, self._inputs, self.progress, unpacked)
         started = time.perf_counter()
         bar = Bar(self.plan.epochs, self.plan.steps) if verbose else Progress()
         with bar as self.progress:
@@ -118,13 +153,12 @@ class Fit:
                 else:
                     history.interrupted = loop.run(self._on_epoch)
             finally:
-                self._hand_over(self.runner.state)
+                state = self.runner.state
+                self._hand_over(state)
+                self._keep_past(state, loop.done)
                 history.seconds = time.perf_counter() - started
         if loop.divergence is not None:
             self._report(loop.divergence)
-        if history.interrupted:
-            done = f"{history.epochs:,} of {counted(self.plan.epochs, 'epoch')}"
-            tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
         call(self.callbacks, "on_fit_end", network, history)
         return history
 
@@ -138,7 +172,7 @@ class Fit:
             measured = self.history.val_loss or self.history.loss
             course = Course(self.plan.steps, self.plan.epochs, measured[:epoch])
             rates = checked_rates(self.rule.schedule, steps, course, self.network.dtype)
-            self.given |= {g.step: steps, g.lr: rates[0] if self.constant else rates}
+            self.given |= {g.step: steps + self.plan.first_step, g.lr: rates[0] if self.constant else rates}
             self.rate = float(rates[-1])
             self.listed = [self.given[x] for x in self.program.inputs]
         return self.listed
@@ -159,7 +193,7 @@ class Fit:
     def _on_epoch(self, loss: float) -> bool:
         network, history = self.network, self.history
         measured = {"loss": loss}
-        if self.validation is not None or self.callbacks:
+        if self.watched:
             state = self.runner.state
             if not finite(state):
                 return False  # nobody is to see it: the loop goes back to the step at fault
@@ -185,7 +219,7 @@ class Fit:
     def _minimise(self, rule: LBFGS, loop: Loop) -> bool:
         """Epochs of a rule that works on all rows at once: each is one of its iterations."""
         leaves = self.leaves
-        inputs = self._inputs(0, 1)
+        inputs = [wholly_dense(x, "L-BFGS works on all rows at once") for x in self._inputs(0, 1)]
         shapes = [self.runner.state[leaf].shape for leaf in leaves]
         sizes = [self.runner.state[leaf].size for leaf in leaves]
 
@@ -212,11 +246,10 @@ class Fit:
                 last = vector
                 put(vector)
                 self.progress.advance(1)
-                going_on = self._on_epoch(loss)
-                return going_on and not interrupt.requested and self.history.epochs < self.plan.epochs
+                return self._on_epoch(loss) and not interrupt.requested
 
             try:
-                minimise(function, last, rule, self.plan.epochs, on_iteration)
+                self.minimum = minimise(function, last, rule, self.plan.epochs, on_iteration)
             except KeyboardInterrupt:
                 interrupt.requested = True
             finally:
@@ -232,7 +265,7 @@ class Fit:
         g, rows = self.graph, found.rows
         self.constant = False
         self._inputs(found.epoch * self.plan.steps + found.step, 1)
-        taken = {x: self.given[x][rows] for x in (*g.xs, *g.ts)}
+        taken = {x: dense(self.given[x][rows]) for x in (*g.xs, *g.ts)}
         if self.rows.weights is not None:
             taken[g.weights] = self.rows.weights[rows]
         single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
@@ -243,16 +276,31 @@ class Fit:
         if not self.rule.whole_batch:
             hint = f"Lower the learning rate ({self.rate:g}), scale the inputs, or clip the gradients."
         self.history.stop(f"in epoch {found.epoch + 1}, step {found.step + 1} of {self.plan.steps}, {what}")
-        warnings.warn(
-            f"{self.history.stopped}, and training ended with the weights of before that step. {hint}",
-            RuntimeWarning,
-            stacklevel=4,
+        self.fault = (
+            f"{self.history.stopped}, and training ended with the weights of before that step. {hint}"
         )
 
+    # what the rule remembers ------------------------------------------------------------------
 
-def _starts(program: Program) -> dict[Tensor, Array]:
-    """Where the variables of a rule start: at their leaf's value, or at 0."""
-    return {
-        leaf: np.zeros(evaluate_shape(leaf.shape, {}), leaf.dtype) if leaf.value is None else leaf.value
-        for leaf in program.updates
-    }
+    def _remembered(self) -> list[Tensor]:
+        """The variables of the rule: those that are no weights."""
+        weights = set(self.graph.parameters.values())
+        return [leaf for leaf in self.program.updates if leaf not in weights]
+
+    def _starts(self) -> dict[Tensor, Array]:
+        """Where they start: as an earlier fit has left them, at their leaf's value, or at 0."""
+        left = self.past.state
+        return {
+            leaf: left[leaf.name or ""]
+            if leaf.name in left
+            else np.zeros(evaluate_shape(leaf.shape, {}), leaf.dtype)
+            if leaf.value is None
+            else leaf.value
+            for leaf in self._remembered()
+        }
+
+    def _keep_past(self, state: Mapping[Tensor, Array], steps: int) -> None:
+        plan = self.plan
+        kept = {leaf.name or "": state[leaf] for leaf in self._remembered()}
+        epochs = -(-steps // plan.steps)
+        self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept)

@@ -18,6 +18,7 @@ from ..emit.engine import Runner
 from ..graph.tensor import Tensor
 from ..nn.init import Purpose
 from .progress import Progress
+from .sparse import Unpacked
 
 Array = np.ndarray[Any, Any]
 SLICE_SECONDS = 0.1  # how long Python waits for compiled code at a time
@@ -98,6 +99,11 @@ class Plan:
     shuffle : bool
         Draw the order of rows anew for each epoch.
     seed : int
+    first_epoch, first_step : int
+        How many there have been before, of a fit that goes on: orders and layers draw other numbers then.
+    row_means : bool
+        Whether an epoch's loss is the mean over its rows; else over its batches, of which the last may have
+        fewer rows than the others.
     """
 
     rows: int
@@ -105,11 +111,21 @@ class Plan:
     epochs: int
     shuffle: bool
     seed: int
+    first_epoch: int = 0
+    first_step: int = 0
+    row_means: bool = False
 
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
         return -(-self.rows // self.batch_size)
+
+    def mean(self, losses: Array) -> float:
+        """An epoch's loss from that of its batches."""
+        last = self.rows - (self.steps - 1) * self.batch_size
+        if not self.row_means or last == self.batch_size:
+            return float(np.add.reduce(losses)) / len(losses)
+        return float(losses[:-1].sum() * self.batch_size + losses[-1] * last) / self.rows
 
 
 @dataclass(frozen=True)
@@ -143,12 +159,21 @@ class Loop:
     arrays : callable
         ``arrays(first, count)`` gives the program's inputs for so many steps from the one with that number,
         counted over all epochs: the tables whole, other inputs as one number or as one for each step.
+    progress : Progress
+    unpacked : Unpacked, optional
+        Where tables are sparse: makes their rows dense, some at a time.
     """
 
     def __init__(
-        self, runner: Runner, plan: Plan, arrays: Callable[[int, int], Sequence[Any]], progress: Progress
+        self,
+        runner: Runner,
+        plan: Plan,
+        arrays: Callable[[int, int], Sequence[Any]],
+        progress: Progress,
+        unpacked: Unpacked | None = None,
     ) -> None:
         self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
+        self.unpacked = unpacked
         self.shuffler, self.pace = Shuffler(plan.seed), Pace()
         self.in_order = np.arange(plan.rows)
         self.divergence: Divergence | None = None
@@ -210,16 +235,25 @@ class Loop:
             if interrupt.requested and done < steps:
                 return None
         # of them all at once: a sum of the sums of slices would depend on the clock
-        return float(np.add.reduce(every)) / steps
+        return self.plan.mean(every)
 
     def _order(self, epoch: int) -> Array:
-        return self.shuffler.order(self.plan.rows, epoch) if self.plan.shuffle else self.in_order
+        plan = self.plan
+        return self.shuffler.order(plan.rows, plan.first_epoch + epoch) if plan.shuffle else self.in_order
 
     def _steps(self, order: Array, first: int, done: int, count: int) -> Array:
         """Some steps of the epoch that begins with step `first`."""
         size = self.plan.batch_size
-        part = order[done * size : (done + count) * size]
-        return self.runner.epoch(self.arrays(first + done, count), part, size)
+        if self.unpacked is None:
+            part = order[done * size : (done + count) * size]
+            return self.runner.epoch(self.arrays(first + done, count), part, size)
+        found, most = [], self.unpacked.rows // size
+        for start in range(done, done + count, most):
+            steps = min(most, done + count - start)
+            part = order[start * size : (start + steps) * size]
+            arrays, rows = self.unpacked(self.arrays(first + start, steps), part)
+            found.append(self.runner.epoch(arrays, rows, size))
+        return np.concatenate(found)
 
     # going back -------------------------------------------------------------------------------
 
@@ -252,6 +286,7 @@ class Loop:
         epoch, at = divmod(step, self.plan.steps)
         size = self.plan.batch_size
         rows = self._order(epoch)[at * size : (at + 1) * size]
+        self.done = step
         self.divergence = Divergence(epoch, at, rows, loss)
 
     def _replay(self, end: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ from ..optim.schedules import Course, checked_rates
 from .callbacks import checked_callbacks
 from .data import Coding, row_weights
 from .describe import coding_to_json, network_to_json
-from .fitting import Fit, Rows, Validation
+from .fitting import Fit, Past, Rows, Validation
 from .history import History
-from .loop import Plan
+from .loop import Plan, tell
 from .metrics import MeasuredNetwork
 from .storage import write_model
 
@@ -44,6 +45,10 @@ class Network(MeasuredNetwork):
     dtype : {"float32", "float64"}
     loss_weights : sequence of float, optional
         By what the losses of several outputs are multiplied before they are added.
+    penalties : {"whole", "per_row"}
+        What the layers' l1 and l2 add to a batch's loss: all of it, or all of it divided by the batch's rows
+        (by the sum of their weights, where they have some), so that it counts less the larger batches are, as
+        scikit-learn's alpha does.
 
     Attributes
     ----------
@@ -77,8 +82,10 @@ class Network(MeasuredNetwork):
         loss: Any,
         dtype: str = "float32",
         loss_weights: Sequence[float] | None = None,
+        penalties: str = "whole",
     ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights)
+        super().__init__(layers, loss, dtype, loss_weights, penalties)
+        self._past: Past | None = None
         self.metadata: dict[str, Any] = {}
 
     # training ---------------------------------------------------------------------------------
@@ -100,6 +107,7 @@ class Network(MeasuredNetwork):
         engine: str = "auto",
         verbose: bool = True,
         callbacks: Iterable[Any] = (),
+        go_on: bool = False,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -108,14 +116,15 @@ class Network(MeasuredNetwork):
 
         Parameters
         ----------
-        X : array-like of numbers, shape (rows, inputs)
-            For several inputs a list of such, or a dict by their names.
+        X : array-like or sparse matrix of numbers, shape (rows, inputs)
+            For several inputs a list of such, or a dict by their names. Of sparse ones, only the rows at hand
+            are made dense.
         y : array-like
             For cross_entropy labels of any kind, shape (rows,), or one-hot rows; for binary_cross_entropy two
             labels, or columns of numbers from 0 to 1; else values, shape (rows,) or (rows, outputs). For
             several outputs a list of such.
         optimizer : Optimizer or str, optional
-            Adam(0.001) where none is given. Its state starts anew with each fit.
+            Adam(0.001) where none is given. Its state starts anew with each fit that does not go on.
         batch_size : int
             Rows a step: 1 is stochastic gradient descent, len(X) (or more) takes all of them at once.
         epochs : int
@@ -139,6 +148,9 @@ class Network(MeasuredNetwork):
             Show a progress bar on standard error.
         callbacks : iterable
             Objects with methods of `Callback`, such as ``on_epoch_end(network, history)``.
+        go_on : bool
+            Go on as if the last fit had not ended: with what its optimizer remembers, and with the random
+            numbers of the epochs and steps that would have come next. Schedules start anew.
 
         Returns
         -------
@@ -149,8 +161,9 @@ class Network(MeasuredNetwork):
         ShapeError, DTypeError, DataError
             If X or y cannot be learned from; nothing is changed then.
         ParameterError
-            If an argument is outside what is accepted, or the network's type cannot hold the learning rate;
-            UnknownNameError for an engine, optimiser or metric that does not exist.
+            If an argument is outside what is accepted, the network's type cannot hold the learning rate, or
+            there is no fit of this kind of optimizer to go on from; UnknownNameError for an engine, optimiser
+            or metric that does not exist.
 
         Warns
         -----
@@ -173,17 +186,36 @@ class Network(MeasuredNetwork):
             validation = self._validation(validation_data, codings, tables, metrics)
         elif metrics:
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
-        rows = len(tables[0])
+        rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
-        plan = Plan(rows, size, epochs, shuffle, seed)
+        past = self._past_of(rule) if go_on else Past()
+        plan = Plan(rows, size, epochs, shuffle, seed, past.epochs, past.steps)
         looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.steps
         checked_rates(rule.schedule, looked_at, Course(plan.steps, epochs), self.dtype)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
         if not self.built:
             self._fill(seed)
-        job = Fit(self, rule, plan, Rows(tables, ts, weights, codings), validation, engine, watching)
+        job = Fit(self, rule, plan, Rows(tables, ts, weights, codings), validation, engine, watching, past)
         self._codings, self.optimizer = codings, rule
-        return job.run(verbose)
+        history = job.run(verbose)
+        if job.fault is not None:
+            warnings.warn(job.fault, RuntimeWarning, stacklevel=2)
+        if history.interrupted:
+            done = f"{history.epochs:,} of {counted(epochs, 'epoch')}"
+            tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
+        self._past = job.past
+        return history
+
+    def _past_of(self, rule: Optimizer) -> Past:
+        if self._past is None or self.optimizer is None or self.optimizer.rule != rule.rule:
+            last = "there was none" if self._past is None else f"the last one's was {self.optimizer}"
+            raise ParameterError(f"fit: no fit with {rule} to go on from: {last}. Leave go_on out.")
+        return self._past
+
+    def reset(self) -> None:
+        """Forget the weights, classes and last fit; the next fit draws and takes new ones."""
+        super().reset()
+        self._past = None
 
     def _validation(
         self, pair: Any, codings: list[Coding], tables: list[Array], metrics: str | Sequence[str]

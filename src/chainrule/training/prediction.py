@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..nn.losses import Loss
 from ..nn.network import BaseNetwork
 from ..nn.wiring import numbered
 from .data import Coding, check_inputs, checked_rows, encode_targets, split_tables
+from .sparse import dense
 
 Array = np.ndarray[Any, Any]
 CHUNK = 4096  # rows predicted at a time, so that large data needs little memory
@@ -24,9 +25,14 @@ class PredictingNetwork(BaseNetwork):
     """A network with what it knows of its targets, and its compiled programs."""
 
     def __init__(
-        self, layers: Any, loss: Any, dtype: str = "float32", loss_weights: Sequence[float] | None = None
+        self,
+        layers: Any,
+        loss: Any,
+        dtype: str = "float32",
+        loss_weights: Sequence[float] | None = None,
+        penalties: str = "whole",
     ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights)
+        super().__init__(layers, loss, dtype, loss_weights, penalties)
         self._codings: list[Coding] = []  # of each output's targets; empty before a fit
         self._runners: dict[str, tuple[Any, Runner]] = {}
 
@@ -74,7 +80,7 @@ class PredictingNetwork(BaseNetwork):
         parts = split_tables(y, self._output_names(), what)
         known: Sequence[Coding | None] = codings or [None] * len(parts)
         made = [
-            encode_targets(part, len(tables[0]), loss, k, self.dtype, coding, label)
+            encode_targets(part, tables[0].shape[0], loss, k, self.dtype, coding, label)
             for (label, part), loss, k, coding in zip(parts, self._losses, units, known, strict=True)
         ]
         for (t, _), loss, (label, _part) in zip(made, self._losses, parts, strict=True):
@@ -101,44 +107,77 @@ class PredictingNetwork(BaseNetwork):
                 "the network has no weights yet. Call fit, or build(inputs, seed=0) for drawn ones."
             )
         tables = self._tables(X)
+        rows = tables[0].shape[0]
+        found = [
+            self._outputs_of([dense(table[i : i + CHUNK]) for table in tables]) for i in range(0, rows, CHUNK)
+        ]
+        whole = [np.concatenate([part[j] for part in found]) for j in range(2 * len(self._losses))]
+        return list(zip(whole[::2], whole[1::2], strict=True))
+
+    def _outputs_of(
+        self, tables: Sequence[Array], kinds: str = "zp", weights: Mapping[str, Array] | None = None
+    ) -> list[Array]:
+        """What comes out for rows that are checked already: one output after another.
+
+        Nothing is kept in between, so that several threads may ask at once.
+
+        Parameters
+        ----------
+        tables : sequence of ndarray
+        kinds : {"z", "p", "zp"}
+            The outputs, what they predict, or for each output both.
+        weights : mapping of str to ndarray, optional
+            By the names of `parameters`; the network's own where none are given.
+        """
         g = self.graph  # first: where layers were frozen since, it is a new one, and forgets the runners
-        if "predict" not in self._runners:
-            pairs = zip(g.outputs, g.predictions, strict=True)
-            outputs = {
-                f"{kind}{k}": x for k, pair in enumerate(pairs) for kind, x in zip("zp", pair, strict=True)
-            }
-            self._runner("predict", Program(g.xs, outputs, name="predict"), "numpy")
-        runner = self._runners["predict"][1]
-        runner.load(self._values(runner.program))
-        rows = len(tables[0])
-        parts = [runner(*(table[i : i + CHUNK] for table in tables)) for i in range(0, rows, CHUNK)]
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return [(whole[f"z{k}"], whole[f"p{k}"]) for k in range(len(self._losses))]
+        role = f"predict {kinds}"
+        if role not in self._runners:
+            chosen = {"z": g.outputs, "p": g.predictions}
+            outputs = {f"{kind}{k}": chosen[kind][k] for k in range(len(g.outputs)) for kind in kinds}
+            self._runner(role, Program([*g.xs, *g.parameters.values()], outputs, name="predict"), "numpy")
+        values = self.parameters if weights is None else weights
+        found = self._runners[role][1](*tables, *(values[name] for name in g.parameters))
+        return list(found.values())
 
     def _measure(self, tables: list[Array], ts: list[Array], codings: list[Coding]) -> dict[str, float]:
         """The loss, and for each output with classes the accuracy."""
-        g = self.graph  # first, as in `_run`
-        if "evaluate" not in self._runners:
-            losses = {f"loss{k}": x for k, x in enumerate(g.losses)}
-            outputs = {**losses, **{f"z{k}": z for k, z in enumerate(g.outputs)}}
-            self._runner("evaluate", Program([*g.xs, *g.ts], outputs, name="evaluate"), "numpy")
-        runner = self._runners["evaluate"][1]
-        runner.load(self._values(runner.program))
-        rows, total, right = len(tables[0]), 0.0, [0] * len(ts)
-        weighted = list(zip(self._losses, self._loss_weights, strict=True))
-        for i in range(0, rows, CHUNK):
-            parts = [t[i : i + CHUNK] for t in ts]
-            result = runner(*(table[i : i + CHUNK] for table in tables), *parts)
-            for k, (loss, weight) in enumerate(weighted):
-                share = 1 if loss.over == "sum" else len(parts[k]) / rows
-                total += weight * float(result[f"loss{k}"]) * share
-            for k, part in enumerate(parts):
-                right[k] += int((places(result[f"z{k}"]) == part.reshape(len(part), -1)[:, 0]).sum())
-        measured = {"loss": total}
-        for k, coding in enumerate(codings):
+        loss, found = self._losses_and_outputs(tables, ts)
+        measured = {"loss": loss}
+        for k, (coding, z, t) in enumerate(zip(codings, found, ts, strict=True)):
             if coding.classes is not None:
-                measured[numbered("accuracy", k, len(codings))] = right[k] / rows
+                right = (places(z) == t.reshape(len(t), -1)[:, 0]).mean()
+                measured[numbered("accuracy", k, len(codings))] = float(right)
         return measured
+
+    def _losses_and_outputs(
+        self, tables: Sequence[Any], ts: Sequence[Array], weights: Array | None = None
+    ) -> tuple[float, list[Array]]:
+        """The loss without penalties, and what comes out: values as predicted, else scores or logits."""
+        g = self.graph  # first, as in `_outputs_of`
+        role = "evaluate" if weights is None else "evaluate weighted"
+        if role not in self._runners:
+            each = g.losses if weights is None else self._each_loss(g.outputs, g.ts, g.weights)
+            outputs = {f"loss{k}": x for k, x in enumerate(each)}
+            for k, loss in enumerate(self._losses):
+                outputs[f"z{k}"] = g.predictions[k] if loss.target == "values" else g.outputs[k]
+            inputs = [*g.xs, *g.ts, *([] if weights is None else [g.weights]), *g.parameters.values()]
+            self._runner(role, Program(inputs, outputs, name="evaluate"), "numpy")
+        runner = self._runners[role][1]
+        values = self.parameters
+        arrays = [values[name] for name in g.parameters]
+        rows, total = tables[0].shape[0], 0.0
+        whole = rows if weights is None else float(weights.sum())
+        found: list[list[Array]] = [[] for _ in ts]
+        for i in range(0, rows, CHUNK):
+            at = slice(i, i + CHUNK)
+            own = [] if weights is None else [weights[at]]
+            result = runner(*(dense(table[at]) for table in tables), *(t[at] for t in ts), *own, *arrays)
+            counted = len(ts[0][at]) if weights is None else float(own[0].sum())
+            for k, (loss, weight) in enumerate(zip(self._losses, self._loss_weights, strict=True)):
+                share = 1 if loss.over == "sum" else counted / whole if whole else 0.0
+                total += weight * float(result[f"loss{k}"]) * share
+                found[k].append(result[f"z{k}"])
+        return total, [np.concatenate(parts) for parts in found]
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """The loss on rows and their targets, without penalties, and for classes the accuracy.

@@ -1,0 +1,1 @@
+"""Networks with scikit-learn's interface: its parameters and attributes, and more."""

@@ -1,0 +1,77 @@
+"""What an estimator's parameters may be; looked at when it is fitted, as scikit-learn asks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..checks import not_negative, positive_int, real_number
+from ..emit.engine import ENGINES
+from ..errors import ParameterError, unknown_name
+from ..optim.rates import Schedule
+from ..optim.rules import OPTIMIZERS, Optimizer
+
+SKLEARN_SOLVERS = ("adam", "lbfgs", "sgd")
+RATES = ("adaptive", "constant", "invscaling")
+NORMS = ("batch", "layer")
+FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ParameterError, or UnknownNameError for a name, where a parameter is not what it can be."""
+    e, kind = estimator, type(estimator).__name__
+    hidden_sizes(e)
+    for name in FLAGS:
+        if not isinstance(getattr(e, name), bool | np.bool_):
+            raise ParameterError(f"{kind}: {name} must be True or False, got {getattr(e, name)!r:.60}.")
+    for name in ("max_iter", "max_fun"):
+        positive_int(getattr(e, name), f"{kind}: {name}", f"{name}=200")
+    if not (isinstance(e.batch_size, str) and e.batch_size == "auto"):
+        positive_int(e.batch_size, f"{kind}: batch_size", "batch_size='auto', or 32")
+    if e.n_iter_no_change != math.inf:
+        positive_int(e.n_iter_no_change, f"{kind}: n_iter_no_change", "n_iter_no_change=10, or infinity")
+    for name in ("power_t", "tol"):
+        not_negative(getattr(e, name), f"{kind}: {name}")
+    for name in ("learning_rate_init", "epsilon"):
+        real_number(getattr(e, name), f"{kind}: {name}", 0, math.inf, low_too=False)
+    for name in ("beta_1", "beta_2", "validation_fraction"):
+        real_number(getattr(e, name), f"{kind}: {name}", 0, 1)
+    if e.momentum != 1:
+        real_number(e.momentum, f"{kind}: momentum", 0, 1)
+    _check_names(e, kind)
+
+
+def _check_names(e: Any, kind: str) -> None:
+    if e.engine not in ENGINES:
+        raise unknown_name(f"{kind}: engine", e.engine, ENGINES)
+    if e.norm not in (None, *NORMS):
+        raise unknown_name(f"{kind}: norm", e.norm, NORMS)
+    if not isinstance(e.solver, Optimizer) and e.solver not in tuple(OPTIMIZERS):
+        raise unknown_name(f"{kind}: solver", e.solver, OPTIMIZERS)
+    rate = e.learning_rate
+    if not (isinstance(rate, Schedule) or callable(rate)) and rate not in RATES:
+        raise unknown_name(f"{kind}: learning_rate", rate, RATES)
+
+
+def hidden_sizes(estimator: Any) -> list[int]:
+    """The units of each hidden layer."""
+    given = estimator.hidden_layer_sizes
+    sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size <= 0:
+            raise ParameterError(
+                f"{type(estimator).__name__}: hidden_layer_sizes must be > 0, got {sizes}. "
+                "Pass a whole number for each hidden layer, e.g. (100,)."
+            )
+    return [int(size) for size in sizes]
+
+
+def per_layer(value: Any, count: int, what: str, most: float = math.inf) -> list[float]:
+    """A number for each layer, from one for all or from a list."""
+    listed = [value] * count if np.ndim(value) == 0 else list(value)
+    if len(listed) != count:
+        raise ParameterError(f"{what} must be one number or {count}, one a layer, got {len(listed)}.")
+    return [real_number(number, what, 0, most) for number in listed]

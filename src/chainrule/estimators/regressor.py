@@ -1,0 +1,261 @@
+"""A regressor with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+
+from .base import BasePerceptron
+from .bridge import with_callbacks
+from .targets import Values
+
+Array = np.ndarray[Any, Any]
+
+
+class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
+    """A network for values, with scikit-learn's parameters and more.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, str, Loss or callable
+        Half the squared error; half the Poisson deviance, with outputs that are logarithms of rates; or any
+        loss of this package for values.
+    hidden_layer_sizes : int or sequence of int
+        The units of each hidden layer.
+    activation : str, callable, or list of such
+        Of the hidden layers, one for all or one each: identity, logistic, tanh, relu, or any that `Dense`
+        knows.
+    solver : {"adam", "sgd", "lbfgs"}, str or Optimizer
+        How weights are found: also any other update rule of this package, by name or as an object with
+        settings (whose learning rate then counts).
+    alpha : float or list of float
+        The strength of the L2 penalty, alpha / 2 * sum(W**2) / n for a batch of n rows (or of weight n); one
+        for all layers or one each, the output layer included.
+    batch_size : int or "auto"
+        Rows a step; min(200, rows).
+    learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable
+        How the learning rate changes: invscaling, learning_rate_init / (rows seen + 1)**power_t, once an
+        epoch; adaptive, divided by 5 whenever training gets no better; a schedule, or a function of the
+        epoch. Adam takes the last two kinds alone.
+    learning_rate_init : float
+    power_t : float
+    max_iter : int
+        The most epochs; of lbfgs, iterations.
+    shuffle : bool
+        Take the rows in another order in each epoch.
+    random_state : int, RandomState or None
+        Of weights, orders, held-back rows, and what layers draw.
+    tol : float
+        The least gain that counts; of lbfgs, where the gradient is taken to vanish.
+    verbose : bool
+        Print the loss of each epoch.
+    warm_start : bool
+        Begin `fit` with the weights that are there.
+    momentum, nesterovs_momentum : float, bool
+        Of sgd.
+    early_stopping : bool
+        Hold rows back and end the fit when their score gets no better; the best weights stay.
+    validation_fraction : float
+        The share of rows held back.
+    beta_1, beta_2, epsilon : float
+        Of adam.
+    n_iter_no_change : int or infinity
+        How many epochs without gain are let pass.
+    max_fun : int
+        Of lbfgs, the most evaluations of the loss.
+    layers : list of Layer, Node or callable, optional
+        What stands before the output layer, in place of `hidden_layer_sizes` and `activation`: layers, one
+        after another, or a node drawn from `Input`. A function of the numbers of inputs and outputs gives the
+        whole network instead. alpha and l1 are for those that have no l1 and l2 of their own; all penalties
+        are divided by the batch's rows.
+    dropout : float or list of float
+        The share of each hidden layer's results that a training step leaves out.
+    norm : {"batch", "layer"}, optional
+        Normalise each hidden layer's results.
+    l1 : float or list of float
+        The strength of the L1 penalty, l1 * sum(abs(W)) / n, as alpha.
+    init : str, Init, dict or pair of lists, optional
+        The law of first weights, by name or object; or the weights, as a dict by name or as a pair (coefs,
+        intercepts). scikit-learn's own draws where nothing is given.
+    frozen : str or sequence of str
+        Layers, or single parameters, that training leaves as they are: "hidden1", "hidden2.W", "output", ...
+    clip_value, clip_norm : float, optional
+        The largest element, or the largest norm, of the gradients.
+    engine : {"auto", "numpy", "numba"}
+        Printed NumPy, compiled loops, or whichever the work is worth.
+    callbacks : sequence
+        This package's; `set_callbacks` takes scikit-learn's.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights, shape (inputs, units), and biases, shape (units,), of each layer. Values set by hand count,
+        in predictions too.
+    loss_, best_loss_ : float
+        The last epoch's loss and the smallest; None with early stopping.
+    loss_curve_ : list of float
+        Of each epoch, the mean over its rows, with penalties.
+    validation_scores_, best_validation_score_ : list of float, float
+        Of the rows held back, after each epoch: R2; None without early stopping.
+    validation_loss_curve_ : list of float
+        The loss of the rows held back, without penalties.
+    n_iter_, t_ : int
+        Epochs of the last fit; rows seen in all.
+    n_layers_, n_outputs_ : int
+    out_activation_ : str
+    n_features_in_, feature_names_in_ : int, ndarray
+        Columns of X, and their names where it has such.
+    network_ : Network
+        To be printed, explained, checked, saved.
+    history_ : History
+        Of the last fit.
+
+    Examples
+    --------
+    >>> from chainrule import MLPRegressor
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0]
+    >>> model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0, random_state=0).fit(X, y)
+    >>> model.predict([[4.0]]).round(3).tolist()
+    [9.0]
+    """
+
+    _values = True
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: Any = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        layers: Any = None,
+        dropout: Any = 0.0,
+        norm: str | None = None,
+        l1: Any = 0.0,
+        init: Any = None,
+        frozen: Any = (),
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        engine: str = "auto",
+        callbacks: Any = (),
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.layers = layers
+        self.dropout = dropout
+        self.norm = norm
+        self.l1 = l1
+        self.init = init
+        self.frozen = frozen
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.engine = engine
+        self.callbacks = callbacks
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train on rows and their values.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, columns)
+        y : array-like, shape (rows,) or (rows, outputs)
+        sample_weight : array-like, shape (rows,), optional
+            How much each row counts; not negative.
+        X_val, y_val, sample_weight_val : array-like, optional
+            Rows that are measured after each epoch, and by which early stopping goes, in place of rows held
+            back.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not what it can be, X or y cannot be learned from, or a weight became infinite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the most iterations were not enough.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @available_if(lambda self: self._in_steps())
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on rows and their values for one more epoch; arguments as for `fit`."""
+        return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+
+    def _targets_of(self, y: Array, incremental: bool, first: bool) -> Values:
+        return Values(1 if y.ndim == 1 else y.shape[1])
+
+    def _score_outputs(self, z: Array, numbers: Array, weights: Array | None) -> float:
+        from sklearn.metrics import r2_score
+
+        return float(r2_score(numbers, z, sample_weight=weights)) if np.isfinite(z).all() else float("nan")
+
+    def predict(self, X: Any) -> Array:
+        """The value of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, columns)
+
+        Returns
+        -------
+        ndarray, shape (rows,), or (rows, outputs) for several
+        """
+        p = self._outputs(X, "p")
+        return p[:, 0] if p.shape[1] == 1 else p
