@@ -15,10 +15,12 @@ from random_programs import classifier, random_program
 
 import chainrule as cr
 from chainrule.emit.engine import compile_program
-from chainrule.emit.native import memory, runner, stage
+from chainrule.emit.native import instance as instances
+from chainrule.emit.native import memory, runner, shards, stage
 from chainrule.emit.native.code import make_code
 from chainrule.emit.native.render import Kernel
 from chainrule.emit.native.shards import LANES, cut_rows
+from chainrule.emit.native.steps import Product
 from chainrule.errors import DataError, DTypeError, EvaluationError, ParameterError, ShapeError
 from chainrule.graph.evaluate import interpret
 from chainrule.graph.tensor import apply, placeholder
@@ -455,10 +457,12 @@ def test_an_array_may_change_between_epochs(engine):
 # lanes --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def shared(monkeypatch):
+@pytest.fixture(params=[4, 2**15], ids=["large products", "none large"])
+def shared(request, monkeypatch):
     """Programs of any size are shared out among lanes where they can be."""
     monkeypatch.setattr(runner, "SHARED", (0.0, float("inf")))
+    for module in (instances, shards):
+        monkeypatch.setattr(module, "LARGE", request.param)
 
 
 def use_threads(monkeypatch, count):
@@ -530,9 +534,10 @@ def test_the_lanes_of_a_phase_may_run_in_any_order(order, shared, checked, monke
     checked.check()
 
 
-def test_halves_of_flat_loops_meet_every_element_once(checked):
-    """A flat kernel in parts does what it does at once; the parts begin at whole cache lines."""
-    count = 0
+def test_shares_of_flat_loops_and_products_meet_every_element_once(checked, monkeypatch):
+    """A flat kernel or a product in parts does what it does at once."""
+    monkeypatch.setattr(instances, "LARGE", 4)
+    counts = {Kernel: 0, Product: 0}
     for seed in range(60):
         made = random_program(random.Random(seed), 12)
         code = make_code(made.program)
@@ -543,14 +548,15 @@ def test_halves_of_flat_loops_meet_every_element_once(checked):
             (instance,) = whole.lanes
             calls = []
             for (function, block), kernel in zip(instance.calls, instance.code.kernels, strict=True):
-                halves = instance.halves(kernel, 3) if isinstance(kernel, Kernel) else None
-                count += halves is not None
-                calls += [(function, b) for b in reversed(halves or [block])]
+                shares = instance.shares(kernel, 3)
+                if shares is not None:
+                    counts[type(kernel)] += 1
+                calls += [(function, b) for b in reversed([block] if shares is None else shares[0])]
             whole.assign([[calls]])
             found, wanted = machine(*made.calls[0]), expected(*made.calls[0])
             for name in wanted:
                 assert np.array_equal(found[name], wanted[name], equal_nan=True), seed
-    assert count > 30
+    assert min(counts.values()) > 10, counts
 
 
 def test_flat_loops_are_told_from_others():

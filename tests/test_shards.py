@@ -9,7 +9,9 @@ import pytest
 
 import chainrule as cr
 from chainrule.emit.engine import compile_program
+from chainrule.emit.native import instance as instances
 from chainrule.emit.native import runner as runners
+from chainrule.emit.native import shards
 from chainrule.emit.native.shards import cut_rows
 
 SCRIPT = """
@@ -53,11 +55,14 @@ def classifier(activation, optimizer, dtype):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("optimizer", [cr.SGD(0.1), cr.SGD(0.1, momentum=0.9), cr.Adam(0.01)], ids=str)
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_lanes_agree_with_the_numpy_engine(monkeypatch, activation, optimizer, dtype):
+@pytest.mark.parametrize(("activation", "large"), [("relu", 22), ("tanh", 1), ("tanh", 2**15)])
+def test_lanes_agree_with_the_numpy_engine(monkeypatch, activation, large, optimizer, dtype):
+    """Also where all weights' gradients, or those of W1 alone, are large products that lanes share."""
     monkeypatch.setattr(runners, "SHARED", (0, 1e30))
+    for module in (shards, instances):
+        monkeypatch.setattr(module, "LARGE", large)
     program, start = classifier(activation, optimizer, dtype)
-    assert cut_rows(program) is not None
+    assert len(cut_rows(program).whole) == {22: 2, 1: 4, 2**15: 0}[large]
     numbers = np.random.default_rng(1)
     X, t = numbers.normal(size=(50, 4)).astype(dtype), numbers.integers(0, 3, 50)
     rows = numbers.permutation(50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -16,9 +17,11 @@ from .code import Code, Loop
 from .kernels import addresses
 from .memory import Buffer
 from .render import Kernel
+from .shards import LARGE
 from .steps import Product, base_of
 
 Array = np.ndarray[Any, Any]
+Bounds = tuple[int, ...]
 LINE = 64  # elements: lanes never write to one cache line
 
 
@@ -56,9 +59,19 @@ class Instance:
         numbers = [self._size(d) for d in kernel.sizes] + [a.ctypes.data for a in memories]
         return np.array(numbers or [0], np.int64)
 
-    def halves(self, kernel: Kernel, lanes: int) -> list[Array] | None:
-        """Blocks that share one flat loop out among lanes; None if the kernel is not one flat loop."""
-        if not kernel.flat:
+    def shares(self, kernel: Kernel | Product | Loop, lanes: int) -> tuple[list[Array], Bounds] | None:
+        """Blocks that share a step out among lanes, and where each lane's part begins; None if they cannot.
+
+        One flat loop can be shared out, and a large product, by its rows.
+        """
+        if isinstance(kernel, Product):
+            shape = evaluate_shape(kernel.node.shape, self.sizes)
+            if len(shape) != 2 or math.prod(shape) < LARGE:
+                return None
+            rows = [shape[0] * i // lanes for i in range(lanes + 1)]
+            blocks = [self._product_block(kernel, part) for part in pairwise(rows)]
+            return blocks, tuple(row * shape[1] for row in rows)
+        if not isinstance(kernel, Kernel) or not kernel.flat:
             return None
         whole = self._block(kernel)
         total = int(whole[0])
@@ -71,10 +84,13 @@ class Instance:
                 if i in kernel.flat:
                     part[len(kernel.sizes) + i] += first * memory.dtype.itemsize
             blocks.append(part)
-        return blocks
+        return blocks, tuple(bounds)
 
-    def _product_block(self, p: Product) -> Array:
-        """The numbers of a call of gemm. Its columns are our rows, so that B comes before A."""
+    def _product_block(self, p: Product, rows: tuple[int, int] | None = None) -> Array:
+        """The numbers of a call of gemm, for some rows of a single product or for all.
+
+        Its columns are our rows, so that B comes before A.
+        """
         dtype = p.node.dtype
         a, b = evaluate_shape(p.a.shape, self.sizes), evaluate_shape(p.b.shape, self.sizes)
         m, n = evaluate_shape(p.node.shape[-2:], self.sizes)
@@ -83,6 +99,7 @@ class Instance:
         a_step, b_step = (0 if product(x[:-2]) == 1 else x[-1] * x[-2] * dtype.itemsize for x in (a, b))
         if count > 1 and a_step and not b_step and not p.a_transposed:
             m, count = m * count, 1  # the same B for every matrix: one tall product
+        first, m = (0, m) if rows is None else (rows[0], rows[1] - rows[0])
         into = p.node if p.into is None else p.into
         numbers = np.array([1, 0 if p.into is None else 1, -1 if p.subtract else 1, 1], dtype)
         letters = np.array(
@@ -103,11 +120,11 @@ class Instance:
             scale=numbers[3:] if p.scale is None else self.array(p.scale),
             gemm=gemm_address(dtype),
             count=count,
-            a=self.array(base_of(p.a)),
+            a=self.array(base_of(p.a))[first if p.a_transposed else first * a[-1] :],
             a_step=a_step,
             b=self.array(base_of(p.b)),
             b_step=b_step,
-            c=self.array(base_of(into)),
+            c=self.array(base_of(into))[first * n :],
             c_step=m * n * dtype.itemsize,
             arguments=arguments,
         )

@@ -2,8 +2,10 @@
 
 Rows of a batch meet only where something is summed over them: a parameter's gradient, the loss. A
 program of that kind is cut there in two. The first part gives each lane's sums; the second adds
-them, in a fixed order, and does the rest. How many lanes there are follows from the work alone, so
-that the result does not depend on the number of threads.
+them, in a fixed order, and does the rest. A large product over rows, as the gradient of a wide layer's
+weights, is not made twice and added: all lanes' rows lie side by side, and each lane makes some rows of
+the product in the second part. How many lanes there are follows from the work alone, so that the result
+does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from dataclasses import dataclass
 from ...graph.op import Kind
 from ...graph.program import Program
 from ...graph.tensor import LEAF, SIZE, Tensor, placeholder, topological
-from ...shapes import Dim, Size, names_in
+from ...shapes import Dim, Size, evaluate, names_in, product
 from ..engine import is_batched
 from ..simplify import simplify
 
 LANES = 2
 ROWS = "n"
+LARGE = 2**15
+"""Elements of a product from which adding two of them costs more than lanes' waiting for one another."""
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Cut:
     rest: Program  # from all lanes' sums to outputs and updates
     sums: list[Tensor]  # inputs of `rest`, those of the first lane, then of the second, ...
     sizes: dict[Dim, Tensor]  # inputs of both that hold the whole batch's sizes
+    whole: dict[Tensor, Tensor | str]  # inputs of `rest`: all lanes' rows of an input or output of `rows`
 
 
 def cut_rows(program: Program) -> Cut | None:
@@ -56,9 +61,16 @@ def cut_rows(program: Program) -> Cut | None:
             sizes[dim] = placeholder((), node.dtype)
         return sizes[dim]
 
-    sums = [node for node in order if kind[node] == "sum"]
+    large = [node for node in order if kind[node] == "sum" and _is_large_product(node)]
+    sums = [node for node in order if kind[node] == "sum" and node not in set(large)]
+    factors = dict.fromkeys(x for node in large for x in (node.inputs[0].inputs[0], node.inputs[1]))
+    gathered = {x: placeholder(x.shape, x.dtype) for x in factors}
     rows_swap: dict[Tensor, Tensor] = {}
     rest_swap: dict[Tensor, Tensor] = {}
+    for node in large:
+        turned, right = node.inputs
+        left = _rebuilt(turned, {turned.inputs[0]: gathered[turned.inputs[0]]})
+        rest_swap[node] = _rebuilt(node, {turned: left, right: gathered[right]})
     parts: list[list[Tensor]] = [[placeholder(s.shape, s.dtype) for s in sums] for _ in range(LANES)]
     for i, node in enumerate(sums):
         total = parts[0][i]
@@ -73,16 +85,29 @@ def cut_rows(program: Program) -> Cut | None:
         if node not in rest_swap and kind[node] in ("whole", "after"):
             rest_swap[node] = _rebuilt(node, rest_swap)
     scalars = [x for x in program.inputs if ROWS not in names_in(x.shape)]  # others have rows, or no use
+    given = {x: x if x.op is LEAF else f"rows_{i}" for i, x in enumerate(gathered)}
     rows = Program(
         [*batched, *sizes.values(), *scalars],
-        {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)},
+        {f"sum_{i}": rows_swap[s] for i, s in enumerate(sums)}
+        | {name: rows_swap[x] for x, name in given.items() if isinstance(name, str)},
         name="rows",
     )
     outputs = dict(zip(program.outputs, (rest_swap[r] for r in roots), strict=False))
     updates = dict(zip(program.updates, (rest_swap[r] for r in roots[len(outputs) :]), strict=True))
     every = [x for lane in parts for x in lane]
-    rest = Program([*every, *sizes.values(), *scalars], outputs, updates, name="rest")
-    return Cut(rows, rest, every, sizes)
+    inputs = [*every, *gathered.values(), *sizes.values(), *scalars]
+    rest = Program(inputs, outputs, updates, name="rest")
+    return Cut(rows, rest, every, sizes, {leaf: given[x] for x, leaf in gathered.items()})
+
+
+def _is_large_product(node: Tensor) -> bool:
+    """Whether a sum over rows is a product with many elements, of factors that lie in memory as they are."""
+    if node.op.kind is not Kind.PRODUCT:
+        return False
+    elements = evaluate(product(node.shape), {})
+    turned, right = node.inputs
+    plain = all(x.ndim == 2 and x.op.name != "reshape" for x in (turned.inputs[0], right))
+    return plain and turned.op.name == "transpose" and elements >= LARGE
 
 
 def _rebuilt(node: Tensor, swap: dict[Tensor, Tensor]) -> Tensor:

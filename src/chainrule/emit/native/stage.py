@@ -10,12 +10,12 @@ import numpy as np
 
 from ...errors import EvaluationError
 from ...graph.tensor import Tensor
-from ...shapes import Size, evaluate, evaluate_shape
+from ...shapes import Size, evaluate, evaluate_shape, product
 from .blocks import COPY, GATHER, MEET, REPEAT, Call, block, table
 from .code import Code
-from .instance import Instance
+from .instance import Bounds, Instance
 from .kernels import addresses
-from .memory import Buffer
+from .memory import Buffer, aligned
 from .render import Kernel
 from .shards import LANES, ROWS, Cut
 from .steps import Product, base_of
@@ -24,6 +24,9 @@ from .threads import drive, thread_count, yield_address
 Array = np.ndarray[Any, Any]
 Phases = list[list[list[Call]]]
 """The calls of each phase and lane: the next phase starts when all lanes are done with one."""
+Use = Bounds | str
+"""How the steps of a phase use a buffer: where each lane's share of it begins, or one of the next two."""
+FIRST, ALL = "by the first lane", "by all lanes, anywhere"
 SOURCE, STEP, TARGET = (COPY.index(field) for field in ("source", "source_step", "target"))
 TIMES, EXPECTED = REPEAT.index("times"), MEET.index("expected")
 
@@ -217,14 +220,21 @@ def shared_stage(
     n = sizes[ROWS]
     starts = [n * i // LANES for i in range(LANES)] + [n]
     flag = rows.memory.flag.allocate({})
-    lanes = [
-        Instance(rows, _places(rows, variables), {**sizes, ROWS: end - start}, flag)
-        for start, end in pairwise(starts)
-    ]
     places = _places(rest, variables)
+    own = [_places(rows, variables) for _ in range(LANES)]
+    for leaf, source in cut.whole.items():
+        node = rows.plan.outputs[source] if isinstance(source, str) else source
+        width = evaluate(product(leaf.shape[1:]), sizes)
+        places[rest.memory.of[leaf]] = whole = aligned(n * width, leaf.dtype)
+        for lane, (start, end) in enumerate(pairwise(starts)):
+            own[lane][rows.memory.of[node]] = whole[start * width : end * width]
+    lanes = [
+        Instance(rows, own[lane], {**sizes, ROWS: end - start}, flag)
+        for lane, (start, end) in enumerate(pairwise(starts))
+    ]
     results = list(rows.plan.outputs.values())
     for i, leaf in enumerate(cut.sums):
-        lane, which = divmod(i, len(results))
+        lane, which = divmod(i, len(cut.sums) // LANES)
         places[rest.memory.of[leaf]] = lanes[lane].array(results[which])
     last = Instance(rest, places, sizes, flag)
     for instance in (*lanes, last):
@@ -240,32 +250,33 @@ def _places(code: Code, variables: Mapping[Tensor, Array]) -> dict[Buffer, Array
 
 
 def _rest_phases(instance: Instance) -> Phases:
-    """The steps of the second part: flat loops in halves, others in the first lane.
+    """The steps of the second part: flat loops and large products in shares, others in the first lane.
 
     A step starts a new phase if it and an earlier one of the phase touch a buffer that either writes,
-    unless both do it in the first lane, or in halves of loops of one length.
+    unless both do it in the first lane, or in the same shares.
     """
     phases: Phases = []
-    uses: dict[Buffer, set[int]] = {}  # in this phase: -1 by the first lane, 0 by all lanes, else in halves
+    uses: dict[Buffer, set[Use]] = {}
     written: set[Buffer] = set()
     memory, plan = instance.code.memory, instance.code.plan
     for i, kernel in enumerate(instance.code.kernels):
         function, whole = instance.calls[i]
-        halves = instance.halves(kernel, LANES) if isinstance(kernel, Kernel) else None
+        shares = instance.shares(kernel, LANES)
         anchors = plan.steps[i].anchors
         results = [x for a in anchors for x in plan.items.get(a, [a])]
         new = {memory.of[x] for x in results if x in memory.of}
+        mine: dict[Buffer, Use]
         if isinstance(kernel, Kernel):
-            length = int(whole[0])
             mine = {
-                memory.buffer(m): (length if k in kernel.flat else 0) if halves else -1
+                memory.buffer(m): FIRST if shares is None else shares[1] if k in kernel.flat else ALL
                 for k, m in enumerate(kernel.memories)
             }
         else:
             read = kernel.operands if isinstance(kernel, Product) else kernel.node.inputs
-            mine = dict.fromkeys([*(memory.of[base_of(x)] for x in read), *new], -1)
+            mine = dict.fromkeys((memory.of[base_of(x)] for x in read), FIRST if shares is None else ALL)
+            mine |= dict.fromkeys(new, FIRST if shares is None else shares[1])
         clash = any(
-            (b in new or b in written) and (use == 0 or uses[b] != {use})
+            (b in new or b in written) and (use is ALL or uses[b] != {use})
             for b, use in mine.items()
             if b in uses
         )
@@ -273,8 +284,8 @@ def _rest_phases(instance: Instance) -> Phases:
             phases.append([[] for _ in range(LANES)])
             uses, written = {}, set()
         for lane in range(LANES):
-            if halves is not None:
-                phases[-1][lane].append((function, halves[lane]))
+            if shares is not None:
+                phases[-1][lane].append((function, shares[0][lane]))
             elif lane == 0:
                 phases[-1][0].append((function, whole))
         for b, use in mine.items():
