@@ -25,7 +25,7 @@ from chainrule import Concatenate, Dense, Input, Network, __version__
 from chainrule.cli import main as entry
 from chainrule.cli.sets import BUILT_IN, load_table
 from chainrule.cli.settings import SETTINGS, option
-from chainrule.cli.train import train
+from chainrule.cli.train import Request, train
 from chainrule.errors import CacheError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.init import INITS, Orthogonal
@@ -147,7 +147,8 @@ def test_train_a_file(run, table, tmp_path, target, task, labels, suffix):
     assert result["rows"] == {"train": 48, "test": 12}
     assert next(iter(result["test"].values())) > 0.85
     net = load(model)
-    assert net.metadata == {"data": str(data), "columns": ["width", "height"], "target": target}
+    assert (net.metadata["data"], net.metadata["target"]) == (str(data), target)
+    assert net.metadata["columns"] == net.metadata["inputs"] == ["width", "height"]
     assert (None if net.classes is None else net.classes.tolist()) == labels
 
     code, out, _ = run("evaluate", model, data, "--json")
@@ -399,7 +400,7 @@ def test_the_examples_of_the_page_work(run, tmp_path, monkeypatch):
 def iris(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "iris.chainrule"
     with contextlib.redirect_stdout(io.StringIO()):
-        train("iris", None, path, True, None, {"epochs": "2", "engine": "numpy"})
+        train(Request("iris", model=path, as_json=True), {"epochs": "2", "engine": "numpy"})
     return path
 
 
@@ -447,11 +448,11 @@ def test_evaluate_takes_labels_of_the_same_kind_only(run, table, tmp_path):
     run("train", words, "--target", "kind", "--model", model, *FAST)
     code, _, err = run("evaluate", model, codes, "--target", "code")
     assert code == 2
-    assert "row 1, column 'code': 2 is not among the network's classes, 'narrow', 'wide'." in err
+    assert "row 1, column 'code': '2' is not among the network's classes, 'narrow', 'wide'." in err
     run("train", codes, "--target", "code", "--task", "regression", "--model", model, *FAST)
     code, _, err = run("evaluate", model, words, "--target", "kind")
     assert code == 2
-    assert "row 1, column 'kind': 'wide' is not a number, and the network predicts numbers." in err
+    assert "row 1, column 'kind': 'wide' is not a number. A target of numbers is needed: correct it." in err
     _, out, _ = run("train", codes, "--target", "code", *FAST)
     assert "Not saved: pass --model FILE to keep the network." in out
     assert "On the 12 rows held back" in out
@@ -467,7 +468,7 @@ def test_source_prints_what_runs(run, iris):
     assert "m_W1" not in run("source", iris, "--optimizer", "sgd")[1]
 
 
-@pytest.mark.parametrize("command", ["", "train", "predict", "evaluate", "source", "summary"])
+@pytest.mark.parametrize("command", ["", "train", "predict", "evaluate", "inspect", "source", "summary"])
 def test_help_fits_eighty_columns_and_has_examples(run, command):
     code, out, _ = run(*command.split(), "--help")
     assert code == 0
@@ -503,10 +504,10 @@ def test_help_loads_little():
     assert not loaded_by("--help") & {"llvmlite", "numba", "polars", "rich", "scipy", "sklearn"}
 
 
-def test_training_loads_scikit_learn_for_its_report_alone():
+def test_training_without_a_model_or_picture_loads_nothing_for_them():
     loaded = loaded_by("train", "iris", "--json", *FAST)
-    assert "numpy" in loaded
-    assert not loaded & {"polars", "scipy", "sklearn"}
+    assert loaded >= {"numpy", "polars", "sklearn"}
+    assert not loaded & {"matplotlib", "skops"}
 
 
 # mistakes -------------------------------------------------------------------------------------
@@ -520,15 +521,32 @@ def test_training_loads_scikit_learn_for_its_report_alone():
         ("train {folder} --target a", "is a folder. Pass a CSV or Parquet file"),
         ("train {table}", "--target is needed: which column of {table} to predict? It has"),
         ("train {table} --target prise", "column 'prise' is unknown; did you mean 'price'?"),
-        ("train {table} --target price", "{table}: row 1, column 'kind': 'wide' is not a number."),
         ("train {one} --target b", "column 'b' has one class only, 1: there is nothing to learn."),
         ("train {single} --target b", "1 row is too few to hold back 1 and to keep one."),
         ("train {huge} --target b", "column 'b' varies by 3.5e+19, whose square float32 cannot hold."),
         ("train {tiny} --target b", "column 'a' varies by 4e-40, which float32 cannot hold. Use a"),
-        ("predict {model} wine", "wine: has 13 inputs, the network needs 4"),
-        ("predict {model} {table}", "column 'sepal length (cm)' is unknown"),
-        ("evaluate {model} {words} --target kind", "column 'sepal length (cm)' is unknown"),
-        ("evaluate {model} digits", "digits: has 64 inputs, the network needs 4"),
+        ("predict {model} wine", "wine: columns 'sepal length (cm)', 'sepal width (cm)', 'petal length"),
+        ("predict {model} {table}", "'petal width (cm)' are missing. Rename or add them. Columns: 'width', "),
+        ("evaluate {model} {words} --target kind", "columns 'sepal length (cm)', 'sepal width (cm)', 'petal"),
+        ("evaluate {model} digits", "are missing. Rename or add them. Columns: 'pixel_0_0', "),
+        ("train iris --target species --target kind", "--target is given twice. Give it once."),
+        ("train iris --test iris --split species", "--test and --split both say which rows to test on."),
+        ("train iris --test iris --test-size 0.5", "--test-size and --test both say which rows to test on."),
+        ("train {table} --target kind --split code", "row 1, column 'code': '"),
+        ("train {table} --target kind --split cod", "column 'cod' is unknown; did you mean 'code'?"),
+        ("train {table} --target kind --column cod=number", "column 'cod' is unknown; did you mean 'code'?"),
+        ("train {table} --target kind --column kind=number", "--column 'kind': this is the target. Leave it"),
+        ("train {table} --target kind --column code", "--column must be NAME=KIND, got 'code'. Pass e.g. zi"),
+        ("train {table} --target kind --column code=word", "--column 'code': kind 'word' is unknown. Known:"),
+        ("train {table} --target kind --separator ;;", "--separator must be one letter between columns, got"),
+        ("train diabetes --confusion c.png", "--confusion is for classes, and this is a regression. Leave"),
+        ("train iris --plot {missing}.jpg", "missing.jpg: pictures are PNG or SVG. Name it .png or .svg."),
+        ("train iris --plot {missing}.svg --confusion {missing}.svg", "missing.svg is written by --plot too"),
+        ("train {table} --target kind --model {table}", "is a file that this command reads. Name another"),
+        ("predict {model} {table} --output {model}", "is a file that this command reads. Name another file."),
+        ("predict {model} iris --separator ab", "--separator must be one letter between columns, got 'ab'."),
+        ("inspect {table}", "is not a model file, or is truncated"),
+        ("train {flat} --target b --task regression", "column 'b' has one value only, 4: there is nothing"),
         # single settings
         ("train iris --target kind", "--target: iris has its own target, 'species'; leave it out"),
         ("train iris --hidden 64,x", "--hidden must be sizes with commas between, none above 1,000,000, got"),
@@ -552,7 +570,7 @@ def test_training_loads_scikit_learn_for_its_report_alone():
         ("train iris --batch-size 0", "--batch-size must be a positive int, got 0. Pass e.g. 32, or all."),
         ("train iris --epochs x", "--epochs must be a positive int, got 'x'. Pass e.g. 20."),
         ("train iris --epochs 99999999", "--epochs must be at most 10,000,000, got 99,999,999."),
-        ("train iris --early-stopping 0", "--early-stopping must be a positive int, got 0. Pass e.g. 10."),
+        ("train iris --early-stopping 0", "--early-stopping must be a positive int, got 0. Pass e.g. 10, or"),
         ("train iris --seed -1", "--seed must be a whole number from 0 to 2**63 - 1, got -1."),
         ("train iris --test-size 1", "--test-size must be above 0 and below 1, got 1."),
         ("train iris --test-size 0.9999", "iris: 150 rows are too few to hold back 150 and to keep one of"),
@@ -608,6 +626,7 @@ def test_a_mistake_gets_one_sentence(run, table, iris, tmp_path, arguments, mess
     contents = {
         "one": "a,b\n" + "1,1\n2,1\n" * 9, "single": "a,b\n1,0.5\n", "fractions": "a,b\n1,1\n2,1.5\n3,2\n",
         "table2": "width,code\n1,1\n2,-3\n3,1\n", "huge": "a,b\n" + "1,1e20\n2,2e19\n3,3e19\n" * 9,
+        "flat": "a,b\n" + "1,4\n2,4\n" * 9,
         "tiny": "a,b\n" + "1e-39,1\n2e-40,0.5\n" * 9,
     }  # fmt: skip
     names = {"folder": tmp_path, "missing": tmp_path / "missing", "table": table[0], "model": iris}
@@ -625,7 +644,9 @@ def test_a_mistake_gets_one_sentence(run, table, iris, tmp_path, arguments, mess
 
 
 @pytest.mark.parametrize("place", [0.01, 0.2, 0.5, 0.9, 1.0])
-@pytest.mark.parametrize("command", ["predict {} iris", "evaluate {} iris", "source {}", "summary {}"])
+@pytest.mark.parametrize(
+    "command", ["predict {} iris", "evaluate {} iris", "inspect {}", "source {}", "summary {}"]
+)
 def test_a_model_file_changed_by_one_bit_is_refused(run, iris, tmp_path, command, place):
     content = bytearray(iris.read_bytes())
     content[int(place * (len(content) - 1))] ^= 4
@@ -694,7 +715,7 @@ def test_rows_far_from_those_trained_on_are_named(run, table, tmp_path):
     for command in ("predict", "evaluate"):
         code, _, err = run(command, model, path)
         assert code == 2
-        assert err.startswith("chainrule: row 2: the prediction is not finite. Its inputs lie too far from")
+        assert err.startswith(f"chainrule: {path}: row 2: the prediction is not finite. Its inputs lie too")
 
 
 def test_one_row_has_no_r2(run, table):
@@ -702,9 +723,10 @@ def test_one_row_has_no_r2(run, table):
     frame.head(5).select("width", "price").write_csv(path)
     result = quick(run, path, "--target", "price")
     assert result["rows"] == {"train": 4, "test": 1}
-    assert result["test"] == result["baseline"] == {"r2": None}
+    assert result["test"] == {"r2": None}
+    assert result["baseline"] == {"r2": None, "linear_r2": None}
     _, out, _ = run("train", path, "--target", "price", *FAST)
-    assert "R2 undefined; always the mean: undefined." in out
+    assert "R2 undefined; always the mean: undefined; a linear model: undefined." in out
 
 
 @pytest.mark.parametrize(
@@ -726,7 +748,7 @@ def test_evaluate_needs_a_target_it_can_know(run, table, tmp_path):
     assert code == 2
     assert "column 'price' is unknown" in err
     network = load(model)
-    network.metadata = {}
+    network.metadata, network.attachments = {}, {}
     network.save(model)
     code, _, err = run("evaluate", model, data)
     assert code == 2

@@ -20,9 +20,13 @@ from ..nn.regularise import BatchNorm, Dropout
 from ..nn.scaling import Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
 from ..optim.schedules import SCHEDULES
+from ..tables.defaults import Defaults
+from ..tables.encoding import Encoding
+from ..tables.table import Table
+from ..tables.target import EXACT
+from ..tables.wording import shown
 from ..training.network import Network
 from .settings import SETTINGS, Settings
-from .tables import EXACT, Table
 
 Array = np.ndarray[Any, Any]
 LEAST_SPREAD, LARGEST_SPREAD = 1e-15, 1e15  # of a target, whose square must fit into float32
@@ -89,7 +93,7 @@ def find_goal(table: Table, settings: Settings) -> Goal:
 
 
 def _check_classes(table: Table, loss: Loss) -> None:
-    y = np.asarray(table.y)
+    y = table.y
     unfit = (y != np.floor(y)) | (np.abs(y) >= EXACT) if y.dtype.kind == "f" else np.zeros(len(y), bool)
     if unfit.any():
         row = int(np.argmax(unfit))
@@ -97,8 +101,8 @@ def _check_classes(table: Table, loss: Loss) -> None:
     classes = np.unique(y)
     if len(classes) < 2:
         raise DataError(
-            f"{table.name}: column {table.target!r} has one class only, {classes[0].item()!r}: "
-            "there is nothing to learn."
+            f"{table.name}: column {shown(table.target)} has one class only, {shown(classes[0].item())}: "
+            "there is nothing to learn. Take another target."
         )
     if loss.target == "binary" and len(classes) > 2:
         raise ParameterError(
@@ -107,7 +111,13 @@ def _check_classes(table: Table, loss: Loss) -> None:
 
 
 def _check_values(table: Table, loss: Loss) -> None:
-    t = table.values("a regression needs numbers")[:, None].astype(np.float32)
+    values = table.values("a regression needs numbers")
+    if table.rows > 1 and (values == values[0]).all():
+        raise DataError(
+            f"{table.name}: column {shown(table.target)} has one value only, {values[0]:g}: "
+            "there is nothing to learn. Take another target."
+        )
+    t = values[:, None].astype(np.float32)
     try:
         loss.check(t, "")
     except DataError:
@@ -119,16 +129,22 @@ def _check_values(table: Table, loss: Loss) -> None:
         raise
 
 
-def make_network(table: Table, rows: Array, goal: Goal, settings: Settings) -> Network:
+def make_network(
+    table: Table, X: Array, y: Array, encoding: Encoding, goal: Goal, settings: Settings, usual: Defaults
+) -> Network:
     """A network that standardises its inputs and, for values, gives them in the target's unit.
 
     Parameters
     ----------
     table : Table
-    rows : ndarray of int64
-        Those to train on: means and standard deviations are theirs.
+    X : ndarray, shape (rows, inputs)
+        The rows to train on, encoded: means and standard deviations are theirs.
+    y : ndarray, shape (rows,)
+    encoding : Encoding
     goal : Goal
     settings : Settings
+    usual : Defaults
+        What holds where nothing is stated.
 
     Raises
     ------
@@ -138,15 +154,14 @@ def make_network(table: Table, rows: Array, goal: Goal, settings: Settings) -> N
     DataError
         If an input or the target varies by more or less than float32 can hold.
     """
-    X, y = table.X[rows], np.asarray(table.y)[rows]
-    hidden: tuple[int, ...] = settings.get("network", "hidden", (64,))
+    hidden: tuple[int, ...] = settings.get("network", "hidden", usual.hidden)
     start = _named(settings, "init")
     weights = {
         "l1": settings.get("network", "l1", 0.0),
         "l2": settings.get("network", "l2", 0.0),
         "init": None if start is None else _make(settings, "init", INITS, start),
     }
-    layers: list[Layer] = [Standardize(*_mean_and_spread(X, table))]
+    layers: list[Layer] = [Standardize(*_mean_and_spread(table.name, X, encoding))]
     with spoken(settings):
         for units, activation in zip(hidden, _activations(settings, len(hidden)), strict=True):
             layers.append(Dense(units, activation, **weights))
@@ -160,8 +175,8 @@ def make_network(table: Table, rows: Array, goal: Goal, settings: Settings) -> N
             spread = float(y.std())
             if spread and not LEAST_SPREAD < spread < LARGEST_SPREAD:
                 raise DataError(
-                    f"{table.name}: column {table.target!r} varies by {spread:.3g}, whose square float32 "
-                    "cannot hold. Use another unit."
+                    f"{table.name}: column {shown(table.target)} varies by {spread:.3g}, whose square "
+                    "float32 cannot hold. Use another unit."
                 )
             layers.append(Rescale([y.mean()], [spread or 1.0]))
         return Network(layers, loss=goal.loss)
@@ -183,18 +198,19 @@ def _activations(settings: Settings, layers: int) -> list[str]:
     return list(names) if len(names) == layers else list(names) * layers
 
 
-def _mean_and_spread(X: Array, table: Table) -> tuple[Array, Array]:
-    """Mean and standard deviation of every column, 1 for a constant one."""
+def _mean_and_spread(name: str, X: Array, encoding: Encoding) -> tuple[Array, Array]:
+    """Mean and standard deviation of every input, 1 for a constant one; 0 and 1 for those that are 0 or 1."""
     spread = X.std(axis=0)
     constant = X.min(axis=0) == X.max(axis=0)
     small = (spread < np.finfo(np.float32).tiny) & ~constant
     if small.any():
         column = int(np.argmax(small))
         raise DataError(
-            f"{table.name}: column {table.columns[column]!r} varies by {spread[column]:.3g}, which float32 "
+            f"{name}: column {shown(encoding.inputs[column])} varies by {spread[column]:.3g}, which float32 "
             "cannot hold. Use a smaller unit."
         )
-    return X.mean(axis=0), np.where(constant, 1.0, spread)
+    scaled = encoding.scaled
+    return np.where(scaled, X.mean(axis=0), 0.0), np.where(constant | ~scaled, 1.0, spread)
 
 
 def make_optimizer(settings: Settings, values: Array | None) -> Optimizer:

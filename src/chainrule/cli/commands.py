@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from ..errors import ParameterError
 from ..version import __version__
 
 
@@ -71,7 +72,7 @@ def _examples(*lines: str) -> str:
         "train digits --model digits.chainrule",
         "evaluate digits.chainrule digits",
         "predict digits.chainrule digits --probabilities | head",
-        "summary digits.chainrule",
+        "inspect digits.chainrule",
         "source digits.chainrule",
     )
 )
@@ -87,6 +88,13 @@ def _option(group: str, metavar: str | None, help: str, *names: str) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=group)
 
 
+def _single(targets: list[str] | None) -> str | None:
+    """The one target; raises ParameterError if there are two."""
+    if targets and len(targets) > 1:
+        raise ParameterError("--target is given twice. Give it once.")
+    return targets[0] if targets else None
+
+
 def _pairs(group: str, name: str, whose: str) -> Any:
     return _option(group, "NAME=VALUE", f"A setting of {whose}; may be given several times.", name)
 
@@ -95,12 +103,22 @@ DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, iris, wine, breast-cancer, diabetes or xor; or a CSV or Parquet file of numbers.",
+        help="digits, iris, wine, breast-cancer, diabetes or xor; or a file: CSV, TSV or Parquet, "
+        "packed with gzip or not.",
     ),
 ]
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train --model wrote.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file that train --model wrote.", readable=False)
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object; progress goes to standard error.")
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(metavar="LETTER", help="Between the columns of DATA: ; or tab. [default: found out]"),
+]
+TargetOption = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="What to predict; needed for a file.")
 ]
 Text = str | None
 Pairs = list[str] | None
@@ -113,6 +131,7 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
         "train digits --model digits.chainrule",
         "train iris --hidden 32,16 --activation relu,tanh --l2 0.0001",
         "train houses.csv --target price --loss huber",
+        "train people.csv --target income --column zip=category",
         "train wine --optimizer adamw --option weight_decay=0.1",
         "train wine --learning-rate 0.01 --schedule cosine",
         "train digits --early-stopping 10 --epochs 500",
@@ -122,9 +141,7 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
 def train(
     context: typer.Context,
     data: DataArgument,
-    target: Annotated[
-        Text, typer.Option(metavar="COLUMN", help="What to predict; needed for a file.")
-    ] = None,
+    target: TargetOption = None,
     model: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to save the network.")] = None,
     config: Annotated[
         Text,
@@ -133,6 +150,28 @@ def train(
             help="A TOML file with settings in [network], [training], [optimizer] and [schedule]. "
             "What it states and an option states otherwise is refused.",
         ),
+    ] = None,
+    test: Annotated[
+        Text, typer.Option(metavar="FILE", help="A table to test on, in place of rows held back.")
+    ] = None,
+    split: Annotated[
+        Text, typer.Option(metavar="COLUMN", help="It says of each row: train, validation or test.")
+    ] = None,
+    column: Annotated[
+        Pairs,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="What a column is: number, category, boolean, date, or ignore; may be given several "
+            "times. [default: told from its cells]",
+        ),
+    ] = None,
+    separator: SeparatorOption = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the learning curves: .png or .svg.")
+    ] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw which classes were taken for which: .png or .svg."),
     ] = None,
     as_json: JsonOption = False,
     hidden: Annotated[
@@ -177,11 +216,14 @@ def train(
     epochs: Annotated[
         Text,
         _option(
-            TRAINING, "N", "How often each row is seen. [default: 40, or more until there are 1000 steps]"
+            TRAINING,
+            "N",
+            "How often each row is seen. [default: 40, or more until there are 1000 steps; for 2000 rows "
+            "and more 100, ended by early stopping]",
         ),
     ] = None,
     batch_size: Annotated[
-        Text, _option(TRAINING, "N", "Rows a step: 1, a number, or all. [default: 32]")
+        Text, _option(TRAINING, "N", "Rows a step: 1, a number, or all. [default: 32 to 512, by the rows]")
     ] = None,
     early_stopping: Annotated[
         Text,
@@ -189,7 +231,7 @@ def train(
             TRAINING,
             "PATIENCE",
             "Stop when the validation loss has not become better for so many epochs, and keep the "
-            "best weights.",
+            "best weights; or off. [default: 10 for 2000 rows and more]",
         ),
     ] = None,
     validation_size: Annotated[
@@ -198,7 +240,7 @@ def train(
             TRAINING,
             "SHARE",
             "Of the rows to train on, held apart to measure after each epoch. "
-            "[default: 0.1 with --early-stopping, else none]",
+            "[default: 0.1 with early stopping, else none]",
         ),
     ] = None,
     test_size: Annotated[
@@ -238,9 +280,14 @@ def train(
     schedule_option: Annotated[Pairs, _pairs(SCHEDULE, "--schedule-option", "the schedule")] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
+    from .train import Request
     from .train import train as run
 
-    run(data, target, model, as_json, config, context.params)
+    kinds = tuple(column or ())
+    request = Request(
+        data, _single(target), test, split, separator, kinds, config, model, plot, confusion, as_json
+    )
+    run(request, context.params)
 
 
 @app.command(
@@ -259,12 +306,13 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column for each class.")
     ] = False,
+    separator: SeparatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the target of each row, as CSV."""
     from .use import predict as run
 
-    run(model, data, output, probabilities, as_json)
+    run(model, data, output, probabilities, as_json, separator)
 
 
 @app.command(
@@ -277,14 +325,19 @@ def evaluate(
     model: ModelArgument,
     data: DataArgument,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
     ] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw which classes were taken for which: .png or .svg."),
+    ] = None,
+    separator: SeparatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Test a network on all rows of DATA."""
     from .use import evaluate as run
 
-    run(model, data, target, as_json)
+    run(model, data, _single(target), confusion, as_json, separator)
 
 
 @app.command(
@@ -306,6 +359,16 @@ def source(
     from .use import source as run
 
     run(model, optimizer)
+
+
+@app.command(
+    cls=Command, epilog=_examples("inspect iris.chainrule", "inspect houses.chainrule --json | jq .columns")
+)
+def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Print what is in a model file: columns, encoding, network, training, versions."""
+    from .inspection import inspect as run
+
+    run(model, as_json)
 
 
 @app.command(cls=Command, epilog=_examples("summary iris.chainrule"))

@@ -9,8 +9,9 @@ import warnings
 from typing import Any
 
 from ..errors import ChainruleError, MissingExtraError
+from ..tables.wording import printable
 
-NEEDED = ("polars", "rich", "sklearn", "typer")
+NEEDED = ("polars", "rich", "sklearn", "skops", "typer")
 WRONG = 2  # the exit status for a user's mistake
 UNREAD = 1
 INTERRUPTED = 130
@@ -56,8 +57,9 @@ def _run() -> None:
 
 
 def _leave(message: str, status: int) -> None:
-    line = message.replace("\n", "\\n")  # a name that somebody gave a file
-    print(f"chainrule: {line}", file=sys.stderr)
+    print(
+        f"chainrule: {printable(message)}", file=sys.stderr
+    )  # a name that somebody gave a file may hold anything
     sys.exit(status)
 
 

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import MissingExtraError, ParameterError, UnknownNameError
-from .tables import Table, listed, read_frame, table_from
+from ..tables.reading import read_table
+from ..tables.table import Table, make_table
+from ..tables.wording import listed
+
+if TYPE_CHECKING:
+    import polars
 
 Array = np.ndarray[Any, Any]
+Arrays = tuple[Array, Array]  # inputs and targets
 BREAST_CANCER = (
     *("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity"),
     *("concave points", "symmetry", "fractal dimension"),
@@ -37,49 +43,99 @@ COLUMNS = {
         *("nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue"),
         *("od280/od315_of_diluted_wines", "proline"),
     ],
+    "xor": ["a", "b"],
+}
+TARGETS = {
+    "breast-cancer": "diagnosis",
+    "diabetes": "progression",
+    "digits": "digit",
+    "iris": "species",
+    "wine": "cultivar",
+    "xor": "a xor b",
 }
 
 
+def load_frame(data: str, separator: str | None = None) -> polars.DataFrame:
+    """All columns of a built-in set by name, or of a file.
+
+    Parameters
+    ----------
+    data : str
+        Name or path.
+    separator : str, optional
+        Between the columns of a text file; found out where none is given.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such set or file.
+    DataError
+        If the file cannot be read or is empty.
+    """
+    if data in BUILT_IN:
+        import polars as pl
+
+        X, y = BUILT_IN[data](data)
+        inputs = dict(zip(COLUMNS[data], X.T, strict=True))
+        return pl.DataFrame(inputs | {TARGETS[data]: y})
+    if _is_missing(data):
+        near = difflib.get_close_matches(data.lower()[:100], BUILT_IN, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        sets = ", ".join(BUILT_IN)
+        name = data if len(data) <= 80 else f"{data[:77]}..."
+        raise UnknownNameError(f"{name}: there is no such file, nor a built-in set.{hint} Sets: {sets}.")
+    return read_table(data, separator)
+
+
+def _is_missing(path: str) -> bool:
+    """Whether there is nothing of that name; what may not be looked at is for the reader to refuse."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return False
+
+
 def load_table(
-    data: str, target: str | None, columns: Sequence[str] | None = None, to_learn: bool = False
+    data: str, target: str | None, separator: str | None = None, stated: Mapping[str, str] | None = None
 ) -> Table:
-    """A built-in set by name, or a CSV or Parquet file with a header line.
+    """A built-in set or a file to learn from.
 
     Parameters
     ----------
     data : str
         Name or path.
     target : str or None
-        The column to predict; of a built-in set, None.
-    columns : sequence of str, optional
-        The inputs to take, in this order; all but the target where none are given.
-    to_learn : bool
-        Whether there must be a target.
+        The column to predict; of a built-in set, None or its own.
+    separator : str, optional
+    stated : mapping of str to str, optional
+        Kinds of columns that a user says.
 
     Raises
     ------
     UnknownNameError
         If there is no such set, file or column.
     ParameterError
-        If a target is named for a built-in set, or none for a file that needs one.
+        If another target is named for a built-in set, or none for a file.
     DataError
-        If the file cannot be read, is empty, misses values, or holds inputs that are no numbers.
+        If the file cannot be read, is empty, or has cells that cannot be learned from.
     """
+    frame = load_frame(data, separator)
+    return make_table(data, frame, target_of(data, target, frame), stated or {})
+
+
+def target_of(data: str, target: str | None, frame: polars.DataFrame) -> str:
+    """The name of the target; raises ParameterError where none is known, or a built-in set has another."""
     if data in BUILT_IN:
-        table = BUILT_IN[data](data)
-        if target not in (None, table.target):
-            raise ParameterError(f"--target: {data} has its own target, {table.target!r}; leave it out.")
-        return table
-    if not os.path.exists(data):
-        near = difflib.get_close_matches(data.lower(), BUILT_IN, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        sets = ", ".join(BUILT_IN)
-        raise UnknownNameError(f"{data}: there is no such file, nor a built-in set.{hint} Sets: {sets}.")
-    frame = read_frame(data)
-    if to_learn and target is None:
+        if target not in (None, TARGETS[data]):
+            raise ParameterError(f"--target: {data} has its own target, {TARGETS[data]!r}; leave it out.")
+        return TARGETS[data]
+    if target is None:
         names = listed(frame.columns)
         raise ParameterError(f"--target is needed: which column of {data} to predict? It has {names}.")
-    return table_from(data, frame, target, columns)
+    return target
 
 
 def _path(file: str) -> Path:
@@ -91,43 +147,41 @@ def _path(file: str) -> Path:
     return Path(spec.submodule_search_locations[0], "datasets", "data", file)
 
 
-def _with_names(file: str, target: str) -> Callable[[str], Table]:
+def _with_names(file: str) -> Callable[[str], Arrays]:
     """A set in whose file a line of counts and class names comes first, and each row ends in its class."""
 
-    def load(name: str) -> Table:
+    def load(name: str) -> Arrays:
         with open(_path(file), encoding="utf-8") as lines:
             classes = np.array(lines.readline().strip().split(",")[2:])
             rows = np.loadtxt(lines, delimiter=",")
-        y = classes[rows[:, -1].astype(int)]
-        return Table(name, COLUMNS[name], rows[:, :-1], target, y, "classification")
+        return rows[:, :-1], classes[rows[:, -1].astype(int)]
 
     return load
 
 
-def _digits(name: str) -> Table:
+def _digits(name: str) -> Arrays:
     rows = np.loadtxt(_path("digits.csv.gz"), delimiter=",")
-    return Table(name, COLUMNS[name], rows[:, :-1], "digit", rows[:, -1].astype(int), "classification")
+    return rows[:, :-1], rows[:, -1].astype(int)
 
 
-def _diabetes(name: str) -> Table:
+def _diabetes(name: str) -> Arrays:
     """With every input brought to mean 0 and length 1, the form in which this set is known."""
     X = np.loadtxt(_path("diabetes_data_raw.csv.gz"))
     X -= X.mean(axis=0)
     X /= np.sqrt((X * X).sum(axis=0))
-    y = np.loadtxt(_path("diabetes_target.csv.gz"))
-    return Table(name, COLUMNS[name], X, "progression", y, "regression")
+    return X, np.loadtxt(_path("diabetes_target.csv.gz"))
 
 
-def _xor(name: str) -> Table:
+def _xor(name: str) -> Arrays:
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    return Table(name, ["a", "b"], X, "a xor b", np.array([0, 1, 1, 0]), "classification")
+    return X, np.array([0, 1, 1, 0])
 
 
-BUILT_IN: dict[str, Callable[[str], Table]] = {
-    "breast-cancer": _with_names("breast_cancer.csv", "diagnosis"),
+BUILT_IN: dict[str, Callable[[str], Arrays]] = {
+    "breast-cancer": _with_names("breast_cancer.csv"),
     "diabetes": _diabetes,
     "digits": _digits,
-    "iris": _with_names("iris.csv", "species"),
-    "wine": _with_names("wine_data.csv", "cultivar"),
+    "iris": _with_names("iris.csv"),
+    "wine": _with_names("wine_data.csv"),
     "xor": _xor,
 }

@@ -6,12 +6,10 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..checks import not_negative, positive_int, real_number
-from ..errors import ChainruleError, ModelFileError, ParameterError, unknown_name
-from ..training.storage import writable_target
+from ..errors import ChainruleError, ParameterError, unknown_name
 
 MOST_UNITS, MOST_EPOCHS = 10**6, 10**7
 Check = Callable[[Any, str], Any]
@@ -75,6 +73,10 @@ def _batch(value: Any, label: str) -> int | str:
     return value if value == "all" else positive_int(value, label, "32, or all")
 
 
+def _patience(value: Any, label: str) -> int | str:
+    return value if value == "off" else int(_up_to(MOST_EPOCHS, "10, or off")(value, label))
+
+
 def _seed(value: Any, label: str) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise ParameterError(f"{label} must be a whole number from 0 to 2**63 - 1, got {value!r:.60}.")
@@ -111,7 +113,7 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "task": _among("classification", "regression"),
         "epochs": _up_to(MOST_EPOCHS, "20"),
         "batch_size": _batch,
-        "early_stopping": _up_to(MOST_EPOCHS, "10"),
+        "early_stopping": _patience,
         "validation_size": _share,
         "test_size": _share,
         "class_weight": _among("balanced"),
@@ -241,15 +243,6 @@ def gather(options: Mapping[str, Any], config: str | None) -> Settings:
         for table, key, value in _read(config):
             settings.state(table, key, value, f"{config}: {key if key != 'name' else table}")
     return settings
-
-
-def check_target(label: str, path: Path | None) -> None:
-    """Raise ParameterError if a file cannot be written: that is told before the work, not after it."""
-    if path is not None:
-        try:
-            writable_target(path)
-        except ModelFileError as error:
-            raise ParameterError(f"{label}: {error}") from None
 
 
 def literal(text: Any) -> Any:

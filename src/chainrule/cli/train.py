@@ -5,125 +5,267 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError
 from ..nn.dense import Dense
-from ..optim.rules import Optimizer
+from ..optim.rules import OPTIMIZERS, Optimizer
+from ..tables.defaults import Defaults, defaults
+from ..tables.encoding import Encoding, fit_encoding
+from ..tables.kinds import stated_kinds
+from ..tables.model import keep
+from ..tables.table import Table
+from ..tables.text import checked_separator
+from ..tables.wording import printable, shown
 from ..training.callbacks import EarlyStopping
 from ..training.history import History
 from ..training.network import Network
+from ..training.storage import write_whole
+from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
-from .report import baseline, report, scores, summarise
-from .sets import load_table
-from .settings import Settings, check_target, gather
-from .split import Purpose, hold_back
-from .tables import Table
+from .outputs import check_outputs, check_picture
+from .pictures import confusion_picture, learning_curves, need_matplotlib
+from .report import report, scores, summarise
+from .sets import BUILT_IN, load_frame, load_table
+from .settings import Settings, gather
+from .split import Purpose, hold_back, split_by_column
+from .truth import matching
+
+if TYPE_CHECKING:
+    import polars
 
 Array = np.ndarray[Any, Any]
-LEAST_EPOCHS = 40
-LEAST_STEPS = 1000  # so that small tables are seen often enough
 ITERATIONS = 200  # of an optimizer that takes all rows at once, and ends by itself
 
 
-def train(
-    data: str,
-    target: str | None,
-    model: Path | None,
-    as_json: bool,
-    config: str | None,
-    options: dict[str, Any],
-) -> None:
-    """Train a network and test it on rows held back."""
-    settings = gather(options, config)
-    check_target("--model", model)
-    table = load_table(data, target, to_learn=True)
+@dataclass(frozen=True)
+class Request:
+    """What is to be read and written.
+
+    Attributes
+    ----------
+    data : str
+    target : str or None
+    test : str or None
+        A table of rows to test on.
+    split : str or None
+        The column that says which rows are for the test.
+    separator : str or None
+    columns : sequence of str
+        NAME=KIND.
+    config : str or None
+    model, plot, confusion : Path or None
+    as_json : bool
+    """
+
+    data: str
+    target: str | None = None
+    test: str | None = None
+    split: str | None = None
+    separator: str | None = None
+    columns: tuple[str, ...] = ()
+    config: str | None = None
+    model: Path | None = None
+    plot: Path | None = None
+    confusion: Path | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows and their targets."""
+
+    X: Array
+    y: Array
+
+
+def train(request: Request, options: Mapping[str, Any]) -> None:
+    """Train a network and test it on rows held back.
+
+    Parameters
+    ----------
+    request : Request
+    options : mapping
+        The settings' options, by parameter name.
+    """
+    settings = gather(options, request.config)
+    _check(request)
+    stated = stated_kinds(request.columns)
+    if request.split is not None:
+        stated[request.split] = "ignored"
+    separator = checked_separator(request.separator)
+    table = load_table(request.data, request.target, separator, stated)
     goal = find_goal(table, settings)
-    parts = _split(table, goal, settings)
-    network = make_network(table, parts["train"], goal, settings)
-    y = np.asarray(table.y)
-    X_test, y_test = table.X[parts["test"]], y[parts["test"]]
-    rule = make_optimizer(settings, y[parts["train"]] if goal.in_unit else None)
-    rows = {name: len(places) for name, places in parts.items()}
-    if not as_json:
-        _describe(table, network, goal, rows)
-    history = _fit(table, parts, network, rule, goal, settings)
-    network.metadata = {"data": data, "columns": table.columns, "target": table.target}
-    if model is not None:
-        network.save(model)
+    if request.confusion is not None and goal.task == "regression":
+        raise ParameterError("--confusion is for classes, and this is a regression. Leave it out.")
+    usual = defaults(table.rows)
+    patience = _patience(settings, usual)
+    places = _split(table, goal, settings, request, usual, patience is not None)
+    given = _given_test(table, request, separator)
+    counts = {name: len(rows) for name, rows in places.items()}
+    if given is not None:
+        counts["test"] = given.frame.height
+    encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
+    network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
+    rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None)
+    if not request.as_json:
+        _describe(table, encoding, network, goal, counts, settings)
+    history = _fit(parts, network, rule, goal, settings, usual, patience)
+    baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
+    test = parts["test"]
     result: dict[str, Any] = {
         "task": goal.task,
-        "rows": rows,
-        "test": scores(network, X_test, y_test),
-        "baseline": baseline(goal.task, y[parts["train"]], y_test),
+        "rows": counts,
+        "test": scores(network, test.X, test.y, table.name),
+        "baseline": baseline.scores(test.X, test.y),
         "seconds": round(history.seconds, 3),
+        "epochs": history.epochs,
+        "loss": history.loss[-1] if history.loss else None,
+        "interrupted": history.interrupted,
+        "engine": history.engine,
     }
-    if as_json:
+    training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
+    if request.model is not None:
+        keep(network, table, encoding, baseline.usual, baseline.linear, training)
+        network.save(request.model)
+    if request.plot is not None:
+        write_whole(request.plot, learning_curves(history, table.name, request.plot.suffix))
+    if request.confusion is not None:
+        matrix = network.confusion_matrix(test.X, test.y)
+        picture = confusion_picture(matrix, network.classes.tolist(), table.target, request.confusion.suffix)
+        write_whole(request.confusion, picture)
+    if request.as_json:
+        told = {column.name: column.kind for column in encoding.columns}
         result |= {
-            "epochs": history.epochs,
-            "loss": history.loss[-1] if history.loss else None,
-            "interrupted": history.interrupted,
-            "engine": history.engine,
-            "model": None if model is None else str(model),
+            "columns": told,
+            "left_out": table.kinds.left_out,
+            "model": None if request.model is None else str(request.model),
         }
         print(json.dumps(result))
         return
-    if history.stopped is not None:
-        print(f"Stopped after {counted(history.epochs, 'epoch')}: {history.stopped}.")
-    those = "it was trained on" if np.array_equal(parts["train"], parts["test"]) else "held back"
-    print(f"\nOn the {counted(rows['test'], 'row')} {those}:\n")
-    print(report(network, X_test, y_test))
-    print(f"\n{summarise(result)}.")
-    print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
-    if model is None:
-        print("Not saved: pass --model FILE to keep the network.")
-    else:
-        print(f"Saved to {model}\nTo read what it computes: chainrule source {model}")
+    _conclude(request, result, network, test, history, "test" if given is not None else _those(places))
 
 
-def _split(table: Table, goal: Goal, settings: Settings) -> dict[str, Array]:
+def _check(request: Request) -> None:
+    """Refuse what cannot be read or written before the work, not after it."""
+    check_picture("--plot", request.plot)
+    check_picture("--confusion", request.confusion)
+    if request.plot is not None or request.confusion is not None:
+        need_matplotlib()
+    files = [path for path in (request.data, request.test) if path not in BUILT_IN]
+    check_outputs(
+        {"--model": request.model, "--plot": request.plot, "--confusion": request.confusion},
+        [*files, request.config],
+    )
+    if request.test is not None and request.split is not None:
+        raise ParameterError("--test and --split both say which rows to test on. Give one of them.")
+
+
+def _patience(settings: Settings, usual: Defaults) -> int | None:
+    """The epochs without a gain that end the training; None for none.
+
+    Who says how many epochs there are to be gets them all, unless a patience is stated as well.
+    """
+    stated = settings.get("training", "early_stopping")
+    if stated == "off":
+        return None
+    if stated is not None:
+        return int(stated)
+    whole = settings.get("optimizer", "name") in {name for name, cls in OPTIMIZERS.items() if cls.whole_batch}
+    return None if whole or settings.get("training", "epochs") is not None else usual.patience
+
+
+def _split(
+    table: Table, goal: Goal, settings: Settings, request: Request, usual: Defaults, patient: bool
+) -> dict[str, Array]:
     """The places of the rows to train on, to validate with if that is wanted, and to test with.
 
     Of xor's four rows none is held back, as each is needed.
     """
-    patience, share = settings.get("training", "early_stopping"), settings.get("training", "validation_size")
-    watched = patience is not None or share is not None
+    share = settings.get("training", "validation_size")
     everything = np.arange(table.rows)
+    label = settings.label("training", "test_size")
+    if label and (request.test is not None or request.split is not None):
+        other = "--test" if request.test is not None else "--split"
+        raise ParameterError(f"{label} and {other} both say which rows to test on. Give one of them.")
     if table.name == "xor":
         for key in ("early_stopping", "validation_size", "test_size"):
             if settings.label("training", key):
                 label = settings.label("training", key)
                 raise ParameterError(f"{label}: xor has four rows, all of which are needed. Leave it out.")
         return {"train": everything, "test": everything}
-    y, by_class = np.asarray(table.y), goal.task == "classification"
+    by_class = goal.task == "classification"
     seed = settings.get("training", "seed", 0)
     try:
-        test_size = settings.get("training", "test_size", 0.2)
-        kept, test = hold_back(y, test_size, seed, Purpose.TEST, by_class)
-        if not watched:
-            return {"train": kept, "test": test}
-        places, held = hold_back(y[kept], share or 0.1, seed, Purpose.VALIDATION, by_class)
-        return {"train": kept[places], "validation": kept[held], "test": test}
+        if request.split is not None:
+            parts = split_by_column(request.split, table.frame)
+        elif request.test is not None:
+            parts = {"train": everything}
+        else:
+            test_size = settings.get("training", "test_size", usual.test_size)
+            kept, test = hold_back(table.y, test_size, seed, Purpose.TEST, by_class)
+            parts = {"train": kept, "test": test}
+        if "validation" not in parts and (patient or share is not None):
+            kept = parts["train"]
+            size = share or usual.validation_size
+            places, held = hold_back(table.y[kept], size, seed, Purpose.VALIDATION, by_class)
+            parts |= {"train": kept[places], "validation": kept[held]}
+        return {name: parts[name] for name in ("train", "validation", "test") if name in parts}
     except DataError as error:
         raise DataError(f"{table.name}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Given:
+    """A table of rows to test on."""
+
+    name: str
+    frame: polars.DataFrame
+
+
+def _given_test(table: Table, request: Request, separator: str | None) -> Given | None:
+    return None if request.test is None else Given(request.test, load_frame(request.test, separator))
+
+
+def _encoded(
+    table: Table, goal: Goal, places: Mapping[str, Array], given: Given | None, seed: int
+) -> tuple[Encoding, dict[str, Rows]]:
+    """The encoding learned from the rows to train on, and all rows encoded by it."""
+    values = goal.task == "regression"
+    y = table.values("a regression needs numbers") if values else table.y
+    train = places["train"]
+    targets = y[train].astype(np.float64 if values else np.str_)
+    encoding, X = fit_encoding(table.name, table.cells[train], table.kinds.columns, targets, seed)
+    parts = {"train": Rows(X, y[train])}
+    for name, rows in places.items():
+        if name != "train":
+            parts[name] = Rows(encoding.encode(table.cells[rows]), y[rows])
+    if given is not None:
+        classes = None if values else np.unique(y[train])
+        truth = matching(given.name, table.target, given.frame, classes)
+        parts["test"] = Rows(encoding.encode_frame(given.name, given.frame), truth)
+    return encoding, parts
+
+
 def _fit(
-    table: Table,
-    parts: dict[str, Array],
+    parts: Mapping[str, Rows],
     network: Network,
     rule: Optimizer,
     goal: Goal,
     settings: Settings,
+    usual: Defaults,
+    patience: int | None,
 ) -> History:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
-    X, y = table.X, np.asarray(table.y)
-    rows = len(parts["train"])
-    wanted = settings.get("training", "batch_size", 32)
+    train, validation = parts["train"], parts.get("validation")
+    rows = len(train.y)
+    wanted = settings.get("training", "batch_size", usual.batch_size)
     batch_size = rows if wanted == "all" or rule.whole_batch else min(wanted, rows)
     balance = settings.get("training", "class_weight")
     if balance and goal.task == "regression":
@@ -131,18 +273,16 @@ def _fit(
             f"{settings.label('training', 'class_weight')} is for classes, and this is a regression. "
             "Leave it out."
         )
-    enough = ITERATIONS if rule.whole_batch else max(LEAST_EPOCHS, -(-LEAST_STEPS // -(-rows // batch_size)))
-    patience = settings.get("training", "early_stopping")
-    validation = parts.get("validation")
+    enough = ITERATIONS if rule.whole_batch else usual.epochs_of(rows, batch_size)
     with spoken(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
         history = network.fit(
-            X[parts["train"]],
-            y[parts["train"]],
+            train.X,
+            train.y,
             optimizer=rule,
             batch_size=batch_size,
             epochs=settings.get("training", "epochs", enough),
-            validation_data=None if validation is None else (X[validation], y[validation]),
+            validation_data=None if validation is None else (validation.X, validation.y),
             class_weight=balance,
             seed=settings.get("training", "seed", 0),
             engine=settings.get("training", "engine", "auto"),
@@ -156,16 +296,63 @@ def _fit(
     return history
 
 
-def _describe(table: Table, network: Network, goal: Goal, rows: dict[str, int]) -> None:
-    classes = len(np.unique(np.asarray(table.y)))
-    outputs = "1 value" if goal.task == "regression" else f"{classes} classes"
-    size = f"{counted(table.rows, 'row')}, {counted(len(table.columns), 'input')}"
-    print(f"{table.name}: {size}, {table.target} in {outputs}")
+def _describe(
+    table: Table, encoding: Encoding, network: Network, goal: Goal, rows: dict[str, int], settings: Settings
+) -> None:
+    """Say what is learned from what, before it begins."""
+    outputs = "1 value" if goal.task == "regression" else f"{len(np.unique(table.y)):,} classes"
+    columns = len(encoding.columns)
+    size = f"{counted(table.rows, 'row')}, {counted(columns, 'input' if _plain(encoding) else 'column')}"
+    print(f"{printable(table.name)}: {size}, {printable(table.target[:40])} in {outputs}")
+    if (
+        settings.get("training", "task") is None
+        and settings.get("loss", "name") is None
+        and table.name not in BUILT_IN
+    ):
+        other = "regression" if goal.task == "classification" else "classification"
+        print(f"task: {goal.task}, as {shown(table.target)} shows: {table.why}; else pass --task {other}")
+    for name, why in table.kinds.left_out.items():
+        if why != "ignored":
+            print(f"left out: {shown(name)}: {why}")
     sizes = "-".join(str(layer.units) for layer in network.layers if isinstance(layer, Dense))
     parts = [f"{counted(rows['train'], 'row')} to train on"]
     if "validation" in rows:
         parts.append(f"{rows['validation']:,} to validate with")
     if table.name != "xor":
         parts.append(f"{rows['test']:,} held back")
-    print(f"network {len(table.columns)}-{sizes}, {', '.join(parts)}")
+    print(f"network {len(encoding.inputs)}-{sizes}, {', '.join(parts)}")
     sys.stdout.flush()  # before the progress bar, which goes to standard error
+
+
+def _plain(encoding: Encoding) -> bool:
+    """Whether every column is one input."""
+    return encoding.inputs == [column.name for column in encoding.columns]
+
+
+def _those(places: Mapping[str, Array]) -> str:
+    return "trained" if np.array_equal(places["train"], places["test"]) else "held"
+
+
+def _conclude(
+    request: Request, result: dict[str, Any], network: Network, test: Rows, history: History, those: str
+) -> None:
+    """Print how it ended, how good it is, and what can be done with it."""
+    if history.stopped is not None:
+        print(f"Stopped after {counted(history.epochs, 'epoch')}: {history.stopped}.")
+    words = {
+        "trained": "it was trained on",
+        "held": "held back",
+        "test": f"of {printable(str(request.test))}",
+    }
+    print(f"\nOn the {counted(result['rows']['test'], 'row')} {words[those]}:\n")
+    print(report(network, test.X, test.y, request.data))
+    print(f"\n{summarise(result)}.")
+    print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
+    for what, path in (("Learning curves", request.plot), ("Confusion matrix", request.confusion)):
+        if path is not None:
+            print(f"{what}: {printable(str(path))}")
+    if request.model is None:
+        print("Not saved: pass --model FILE to keep the network.")
+    else:
+        name = printable(str(request.model))
+        print(f"Saved to {name}\nTo read what it computes: chainrule source {name}")

@@ -3,126 +3,225 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError
+from ..tables.encoding import Encoding
+from ..tables.kinds import Column
+from ..tables.model import encoding_of, linear_of
+from ..tables.sources import sources
+from ..tables.text import checked_separator
+from ..tables.wording import place, printable, shown
 from ..training.files import load
 from ..training.loop import tell
 from ..training.network import Network
 from ..training.storage import write_whole
+from .baseline import Baseline, usual_answer
 from .building import spoken
-from .report import baseline, predictions, report, scores, summarise
-from .sets import BUILT_IN, load_table
-from .settings import Settings, check_target
-from .tables import Table
+from .outputs import check_outputs, check_picture
+from .pictures import confusion_picture, need_matplotlib
+from .report import predictions, report, scores, summarise
+from .sets import BUILT_IN, TARGETS, load_frame, target_of
+from .settings import Settings
+from .truth import matching
+
+if TYPE_CHECKING:
+    import polars
 
 Array = np.ndarray[Any, Any]
+ACTIVE = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes text that begins with it for: a formula
 
 
-def predict(model: Path, data: str, output: Path | None, probabilities: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Model:
+    """A network that takes one table and gives one target, and what prepares its inputs.
+
+    Attributes
+    ----------
+    path : Path
+    network : Network
+    encoding : Encoding or None
+        None of a network that was not made of a table.
+    """
+
+    path: Path
+    network: Network
+    encoding: Encoding | None
+
+    def inputs(self, data: str, frame: polars.DataFrame, target: str | None) -> Array:
+        """A table's rows as the network takes them; what is new to it is told.
+
+        Raises
+        ------
+        UnknownNameError
+            If a column is not there.
+        DataError
+            If a cell does not fit its column, or there are more or fewer columns than inputs.
+        """
+        if self.encoding is not None:
+            return self.encoding.encode_frame(data, frame)
+        names = self.network.metadata.get("columns")
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            names = [name for name in frame.columns if name != target]
+        kinds = ("truth value" if str(frame.schema.get(name)) == "Boolean" else "number" for name in names)
+        columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
+        if len(columns) != self.network.inputs:
+            found = counted(len(columns), "input")
+            raise DataError(
+                f"{data}: has {found}, the network needs {self.network.inputs}. Pass a table of its columns."
+            )
+        cells = sources(data, frame, columns)
+        for name in cells.columns:
+            if cells[name].null_count():
+                row = int(cells[name].is_null().arg_true()[0])
+                raise DataError(f"{place(data, row, name)}: the cell is missing. Fill it, or remove the row.")
+        return np.asarray(cells.to_numpy(), np.float64)
+
+
+def load_model(path: Path) -> Model:
+    """A model from its file; raises ModelFileError, or DataError for a network that only Python can use."""
+    with spoken(Settings()):
+        network = load(path)
+    inputs, outputs = len(network.graph.xs), network.widths
+    if inputs != 1 or len(outputs) != 1:
+        what = counted(inputs, "input table") if inputs != 1 else counted(len(outputs), "target")
+        raise DataError(f"{path}: the network has {what}; here it can have one. Use it from Python.")
+    if network._losses[0].target != "classes" and outputs != [1]:
+        raise DataError(
+            f"{path}: the network gives {counted(outputs[0], 'value')} for a row; here it can give one. "
+            "Use it from Python."
+        )
+    return Model(path, network, encoding_of(network, path))
+
+
+def predict(
+    path: Path, data: str, output: Path | None, probabilities: bool, as_json: bool, separator: str | None
+) -> None:
     """Predict the target of each row, as CSV."""
-    check_target("--output", output)
-    network = _loaded(model)
-    table = load_table(data, None, _columns(network))
+    check_outputs({"--output": output}, [path, None if data in BUILT_IN else data])
+    letter = checked_separator(separator)
+    model = load_model(path)
+    network = model.network
+    frame = load_frame(data, letter)
+    target = str(network.metadata.get("target") or "prediction")
+    X = model.inputs(data, frame, TARGETS.get(data, target))
     header = ["predictions"]
-    columns = [_plain(predictions(network, _fitting(network, table)))]
+    columns = [_plain(predictions(network, X, data))]
     if probabilities:
-        p = _probabilities(network, table)
+        p = _probabilities(network, X, data)
         names = range(p.shape[1]) if network.classes is None else network.classes.tolist()
         header += [f"p({name})" for name in names]
         columns += [_plain(column) for column in p.T]
     if as_json:
-        text = json.dumps({"rows": table.rows, **dict(zip(header, columns, strict=True))})
+        text = json.dumps({"rows": frame.height, **dict(zip(header, columns, strict=True))})
     else:
-        import polars as pl
-
-        target = str(network.metadata.get("target") or "prediction")
         header[0] = "prediction" if target in header[1:] else target
-        text = pl.DataFrame(dict(zip(header, columns, strict=True))).write_csv().rstrip("\n")
+        text = _csv(header, columns)
     if output is not None:
         write_whole(output, f"{text}\n".encode())
-        tell(f"{counted(table.rows, 'prediction')} written to {output}.")
+        tell(f"{counted(frame.height, 'prediction')} written to {printable(str(output))}.")
     if output is None or as_json:
         print(text)
 
 
-def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
+def _csv(header: list[str], columns: list[list[Any]]) -> str:
+    import polars as pl
+
+    safe = {
+        safe_cell(name): [safe_cell(value) for value in own]
+        for name, own in zip(header, columns, strict=True)
+    }
+    return pl.DataFrame(safe).write_csv().rstrip("\n")
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets a ' in front.
+
+    >>> safe_cell("=1+1"), safe_cell("-none"), safe_cell(-1.5)
+    ("'=1+1", "'-none", -1.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(ACTIVE) else value
+
+
+def evaluate(
+    path: Path, data: str, target: str | None, confusion: Path | None, as_json: bool, separator: str | None
+) -> None:
     """Test a network on all rows of a table."""
-    network = _loaded(model)
+    check_picture("--confusion", confusion)
+    if confusion is not None:
+        need_matplotlib()
+    check_outputs({"--confusion": confusion}, [path, None if data in BUILT_IN else data])
+    letter = checked_separator(separator)
+    model = load_model(path)
+    network = model.network
     if network.classes is None and network._losses[0].target != "values":
-        raise DataError(f"{model}: the network was not trained on classes yet, so there is nothing to test.")
+        raise DataError(
+            f"{path}: the network was not trained on classes yet, so there is nothing to test. "
+            "Train it first."
+        )
+    if confusion is not None and network.classes is None:
+        raise ParameterError("--confusion is for classes, and the network predicts values. Leave it out.")
     started = time.perf_counter()
-    known = network.metadata.get("target")
-    table = load_table(data, target or (None if data in BUILT_IN else known), _columns(network))
-    if table.y is None:
-        raise ParameterError(f"--target is needed: which column of {data} holds the truth?")
-    X = _fitting(network, table)
+    frame = load_frame(data, letter)
+    stated = target or (None if data in BUILT_IN else network.metadata.get("target"))
+    target = target_of(data, stated, frame)
+    X = model.inputs(data, frame, target)
+    y = matching(data, target, frame, network.classes)
     task = "regression" if network.classes is None else "classification"
-    y = _matching(network, table)
+    usual = network.metadata.get("usual", usual_answer(task, y))
     result: dict[str, Any] = {
         "task": task,
-        "rows": {"test": table.rows},
-        "test": scores(network, X, y),
-        "baseline": baseline(task, y, y),
+        "rows": {"test": frame.height},
+        "test": scores(network, X, y, data),
+        "baseline": Baseline(usual, linear_of(network, path)).scores(X, y),
     }
+    if confusion is not None:
+        matrix = network.confusion_matrix(X, y)
+        write_whole(confusion, confusion_picture(matrix, network.classes.tolist(), target, confusion.suffix))
     if as_json:
         print(json.dumps({**result, "seconds": round(time.perf_counter() - started, 3)}))
         return
-    print(report(network, X, y))
+    print(report(network, X, y, data))
     print(f"\n{summarise(result)}.")
+    if confusion is not None:
+        print(f"Confusion matrix: {printable(str(confusion))}")
 
 
-def source(model: Path, optimizer: str | None) -> None:
-    """Print the training step as Python."""
+def source(path: Path, optimizer: str | None) -> None:
+    """Print the training step as Python, with the names of a table's inputs above it."""
     with spoken(Settings()):
-        print(load(model).source(optimizer).rstrip("\n"))
+        network = load(path)
+        text = network.source(optimizer).rstrip("\n")
+    encoding = encoding_of(network, path)
+    if encoding is not None:
+        names = [f"{k} {printable(name)}" for k, name in enumerate(encoding.inputs)]
+        lines = [
+            f"x: the columns of {printable(str(network.metadata.get('data')))}, encoded; x[:, k] is for k ="
+        ]
+        lines += textwrap.wrap("; ".join(names), 96, initial_indent="  ", subsequent_indent="  ")
+        if network.classes is not None:
+            labels = [f"{k} {shown(label, 30)}" for k, label in enumerate(network.classes.tolist())]
+            lines += textwrap.wrap(f"t: {'; '.join(labels)}", 96, subsequent_indent="  ")
+        print("\n".join(f"# {line}" for line in lines), end="\n\n")
+    print(text)
 
 
-def summary(model: Path) -> None:
+def summary(path: Path) -> None:
     """Print the layers as a table."""
     with spoken(Settings()):
-        print(load(model).summary())
+        print(load(path).summary())
 
 
-def _loaded(model: Path) -> Network:
-    """A network that takes one table and gives one target."""
-    with spoken(Settings()):
-        network = load(model)
-    inputs, outputs = len(network.graph.xs), network.widths
-    if inputs != 1 or len(outputs) != 1:
-        what = counted(inputs, "input table") if inputs != 1 else counted(len(outputs), "target")
-        raise DataError(f"{model}: the network has {what}; here it can have one. Use it from Python.")
-    if network._losses[0].target != "classes" and outputs != [1]:
-        raise DataError(
-            f"{model}: the network gives {counted(outputs[0], 'value')} for a row; here it can give one. "
-            "Use it from Python."
-        )
-    return network
-
-
-def _columns(network: Network) -> list[str] | None:
-    columns = network.metadata.get("columns")
-    if isinstance(columns, list) and all(isinstance(c, str) for c in columns):
-        return columns
-    return None
-
-
-def _fitting(network: Network, table: Table) -> Array:
-    """The table's inputs, checked to be as many as the network's."""
-    if table.X.shape[1] != network.inputs:
-        found = counted(table.X.shape[1], "input")
-        raise DataError(f"{table.name}: has {found}, the network needs {network.inputs}.")
-    return table.X
-
-
-def _probabilities(network: Network, table: Table) -> Array:
+def _probabilities(network: Network, X: Array, data: str) -> Array:
     try:
-        return predictions(network, table.X, probabilities=True)
+        return predictions(network, X, data, probabilities=True)
     except ParameterError:
         raise ParameterError(
             f"--probabilities: a network with the loss {network.loss} gives none. Leave it out."
@@ -132,18 +231,3 @@ def _probabilities(network: Network, table: Table) -> Array:
 def _plain(values: Array) -> list[Any]:
     """Python values; floats with the digits of their own type, 0.1 rather than 0.10000000149011612."""
     return [float(str(v)) for v in values] if values.dtype.kind == "f" else values.tolist()
-
-
-def _matching(network: Network, table: Table) -> Array:
-    """The truth in the labels' type, so that 1 and 1.0, or 0 and False, are the same class."""
-    y, classes = np.asarray(table.y), network.classes
-    if classes is None:
-        return table.values("the network predicts numbers")
-    known = ", ".join(map(repr, classes.tolist()[:6])) + (", ..." if len(classes) > 6 else "")
-    strange = ~np.isin(y, classes) if (y.dtype.kind == "U") == (classes.dtype.kind == "U") else y == y
-    if strange.any():
-        row = int(np.argmax(strange))
-        raise DataError(
-            f"{table.place(row)}: {y[row].item()!r:.40} is not among the network's classes, {known}."
-        )
-    return y.astype(classes.dtype)

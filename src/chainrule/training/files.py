@@ -12,7 +12,7 @@ from ..nn.losses import loss_from_json
 from ..optim.rules import optimizer_from_json
 from .describe import Functions, coding_from_json, nodes_from_json
 from .network import Network
-from .storage import read_model
+from .storage import ATTACHED, read_model
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,9 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
 
 
 def _from_file(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
-    nodes, keys = nodes_from_json(header, tensors, functions)
+    attached = {name: value for name, value in tensors.items() if name.startswith(ATTACHED)}
+    weights = {name: value for name, value in tensors.items() if name not in attached}
+    nodes, keys = nodes_from_json(header, weights, functions)
     losses = [loss_from_json(value, functions) for value in header["losses"]]
     network = Network(
         nodes, losses, header["dtype"], header["loss_weights"], header.get("penalties", "whole")
@@ -60,4 +62,7 @@ def _from_file(header: dict[str, Any], tensors: dict[str, Array], functions: Fun
     if not isinstance(header["metadata"], dict):
         raise ModelFileError("its metadata is no JSON object.")
     network.metadata = header["metadata"]
+    if any(value.dtype != np.uint8 or value.ndim != 1 for value in attached.values()):
+        raise ModelFileError("an attachment is not bytes.")
+    network.attachments = {name.removeprefix(ATTACHED): value.tobytes() for name, value in attached.items()}
     return network

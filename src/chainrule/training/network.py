@@ -24,7 +24,7 @@ from .fitting import Fit, Past, Rows, Validation
 from .history import History
 from .loop import Plan, tell
 from .metrics import MeasuredNetwork
-from .storage import write_model
+from .storage import attachment_key, write_model
 
 Array = np.ndarray[Any, Any]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
@@ -55,6 +55,8 @@ class Network(MeasuredNetwork):
     layers : list of Layer
     metadata : dict
         Anything that JSON can hold; saved along.
+    attachments : dict of str to bytes
+        Whatever else belongs to the model, such as what prepares its inputs; saved along, and never opened.
     optimizer : Optimizer or None
         The last fit's.
 
@@ -87,6 +89,7 @@ class Network(MeasuredNetwork):
         super().__init__(layers, loss, dtype, loss_weights, penalties)
         self._past: Past | None = None
         self.metadata: dict[str, Any] = {}
+        self.attachments: dict[str, bytes] = {}
 
     # training ---------------------------------------------------------------------------------
 
@@ -251,7 +254,7 @@ class Network(MeasuredNetwork):
         NotFittedError
             If there are no weights yet.
         ParameterError
-            If `metadata` holds what JSON cannot.
+            If `metadata` holds what JSON cannot, or `attachments` anything but bytes by names.
         ModelFileError
             If the file cannot be written, is write-protected, or is a folder or a device.
         """
@@ -267,4 +270,8 @@ class Network(MeasuredNetwork):
             json.dumps(header, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise ParameterError(f"save: metadata must be what JSON can hold ({error}).") from None
-        write_model(path, header, self.parameters)
+        attached = {attachment_key(name): name for name in self.attachments}
+        if not all(isinstance(content, bytes) for content in self.attachments.values()):
+            raise ParameterError("save: attachments must be bytes by name. Pass e.g. {'notes': b'...'}.")
+        tensors = {key: np.frombuffer(self.attachments[name], np.uint8) for key, name in attached.items()}
+        write_model(path, header, {**self.parameters, **tensors})

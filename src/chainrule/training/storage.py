@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, ParameterError
 
 Array = np.ndarray[Any, Any]
 KEY, CHECKSUM = "chainrule", "sha256"  # of our JSON, and of the file's digest, in the header's metadata
 VERSION = 1
+ATTACHED = "attached:"  # what the names of attachments begin with; a layer's never hold a colon
 
 
 def _checked_path(path: Any) -> str:
@@ -37,7 +38,7 @@ def writable_target(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ModelFileError
-        If there is something else than a regular file, a file that we may not write to, or no folder.
+        If there is something else than a regular file, no folder, or we may not write to one of them.
     """
     name = _checked_path(path)
     target = Path(os.path.realpath(name))
@@ -56,6 +57,8 @@ def writable_target(path: str | os.PathLike[str]) -> Path:
             reason = "it is a device, a pipe or a socket, not a file"
         elif not os.access(target, os.W_OK):
             reason = "it is write-protected"
+    if reason is None and not os.access(target.parent, os.W_OK | os.X_OK):
+        reason = "its folder is write-protected"
     if reason is not None:
         raise ModelFileError(f"{name}: cannot be written: {reason}. Pass another file.")
     return target
@@ -108,6 +111,13 @@ def write_model(
     write_whole(path, save(arrays, metadata={KEY: text, CHECKSUM: checksum(text, arrays)}))
 
 
+def attachment_key(name: object) -> str:
+    """The name under which a file holds an attachment; raises ParameterError for what is no name."""
+    if not isinstance(name, str) or not name.isprintable() or not name:
+        raise ParameterError(f"save: an attachment needs a plain name, got {name!r:.60}. Pass e.g. 'notes'.")
+    return f"{ATTACHED}{name}"
+
+
 def checksum(text: str, tensors: Mapping[str, Array]) -> str:
     """A digest of all that a model file says, so that a damaged one is noticed."""
     digest = hashlib.sha256(text.encode())
@@ -130,24 +140,31 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
     target = Path(_checked_path(path))
     if not os.path.isfile(target):
-        kind = "there is no such file"
+        kind = "there is no such file. Check the name"
         if os.path.exists(target):
-            kind = f"is a {'folder' if os.path.isdir(target) else 'device, a pipe or a socket'}, not a file"
+            what = "folder" if os.path.isdir(target) else "device, a pipe or a socket"
+            kind = f"is a {what}, not a file. Pass the model's file"
         raise ModelFileError(f"{target}: {kind}.")
+    if not os.access(target, os.R_OK):
+        raise ModelFileError(f"{target}: cannot be read: it is protected. Check its rights.")
     try:
         with safe_open(target, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{target}: is not a model file, or is truncated ({error}).") from error
+        raise ModelFileError(
+            f"{target}: is not a model file, or is truncated ({str(error)[:100]}). Take another copy."
+        ) from error
     if KEY not in metadata:
-        raise ModelFileError(f"{target}: is a safetensors file, but chainrule did not write it.")
+        raise ModelFileError(
+            f"{target}: is a safetensors file, but chainrule did not write it. Pass another."
+        )
     try:
         header = json.loads(metadata[KEY])
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{target}: its description is broken ({error}).") from error
+        raise ModelFileError(f"{target}: its description is broken ({error}). Take another copy.") from error
     if not isinstance(header, dict) or not isinstance(header.get("version"), int):
-        raise ModelFileError(f"{target}: its description is broken (no version).")
+        raise ModelFileError(f"{target}: its description is broken (no version). Take another copy.")
     if header["version"] > VERSION:
         raise ModelFileError(
             f"{target}: has format {header['version']}; this chainrule reads up to {VERSION}. Upgrade it."

@@ -1,0 +1,1 @@
+"""Tables: files of mixed columns, what kinds of columns they have, and what a network takes of them."""
