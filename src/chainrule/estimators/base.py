@@ -30,6 +30,11 @@ CHUNK = 4096  # rows predicted at a time: what comes out of a layer stays in the
 class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """Fitting and predicting; classes of it say what targets are."""
 
+    n_outputs_: int
+    _best_parameters: dict[str, Array]
+    _network: Network
+    _seed: int | None
+
     # fitting ----------------------------------------------------------------------------------
 
     def _targets_of(self, y: Any, incremental: bool, first: bool) -> Any:
@@ -130,7 +135,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """A network with its first weights, and curves without entries."""
         self._network = building.make_network(self, inputs, outputs, loss, dtype)
         building.draw(self, self._network, inputs, self._random_state)
-        self._seed: int | None = None
+        self._seed = None
         if not first:  # weights were set by hand before the first fit
             self._network.set_parameters(self._weights())
         self.n_outputs_ = outputs
