@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 import sklearn.neural_network
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
@@ -310,6 +311,21 @@ def frames():
     yield polars.DataFrame(X, schema=names), polars.Series(y)
     for kind in (sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
         yield kind(X), y
+
+
+def test_arrays_of_other_libraries(monkeypatch):
+    strict = pytest.importorskip("array_api_strict")
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    X, y, _ = problem("binary")
+    models = [
+        chainrule.MLPClassifier((5,), max_iter=9, tol=1, n_iter_no_change=2, random_state=0) for _ in "abc"
+    ]
+    models[0].fit(X, y)
+    for model, dispatch in zip(models[1:], (False, True), strict=True):
+        with sklearn.config_context(array_api_dispatch=dispatch):
+            model.fit(strict.asarray(X), strict.asarray(y))
+            p = model.predict_proba(strict.asarray(X))
+        assert np.array_equal(p, models[0].predict_proba(X))
 
 
 def test_all_kinds_of_tables_give_one_model():

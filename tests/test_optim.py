@@ -98,6 +98,8 @@ def test_every_rule_that_pytorch_has_is_among_its_numbers():
 COVERING = [
     SGD(0.1, momentum=0.8, dampening=0.3, weight_decay=0.02),
     SGD(0.1, momentum=0.9, nesterov=True, clip_value=0.1, clip_norm=0.2),
+    SGD(0.1, momentum=0.9, nesterov=True, rate_in_velocity=True),
+    Adam(0.05, late_correction=True),
     Adagrad(0.1, initial=0.2),
     RMSProp(0.02, rho=0.9, momentum=0.5, centered=True),
     Adam(0.05),
@@ -490,6 +492,11 @@ def test_lbfgs_has_no_step_of_its_own():
         (lambda: LBFGS(history=0), "LBFGS: history must be a positive int, got 0"),
         (lambda: LBFGS(line_search=2.5), "LBFGS: line_search must be a positive int, got 2.5"),
         (lambda: LBFGS(tolerance=-1), "LBFGS: tolerance must be at least 0 and finite, got -1"),
+        (lambda: LBFGS(least_gain=-1), "LBFGS: least_gain must be at least 0 and finite, got -1"),
+        (lambda: LBFGS(evaluations=0), "LBFGS: evaluations must be a positive int, got 0"),
+        (lambda: Adam(late_correction=1), "Adam: late_correction must be True or False, got 1"),
+        (lambda: NAdam(late_correction=True), "NAdam: has no late_correction"),
+        (lambda: SGD(rate_in_velocity=None), "SGD: rate_in_velocity must be True or False, got None"),
     ],
 )
 def test_numbers_out_of_range_are_refused(make, message):

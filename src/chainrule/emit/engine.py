@@ -47,7 +47,9 @@ class Runner(Protocol):
         """
 
 
-def choose_engine(program: Program, sizes: Mapping[str, int], steps: int) -> str:
+def choose_engine(
+    program: Program, sizes: Mapping[str, int], steps: int, compilation: float = COMPILATION
+) -> str:
     """The engine that "auto" stands for: "numba" where its compilation pays.
 
     Parameters
@@ -57,13 +59,15 @@ def choose_engine(program: Program, sizes: Mapping[str, int], steps: int) -> str
         What the named sizes stand for.
     steps : int
         The number of calls.
+    compilation : float
+        What compiling may cost, in seconds of NumPy's estimated work.
 
     Returns
     -------
     {"numpy", "numba"}
         By the work estimated from the shapes: never by a clock, nor by what lies in a cache.
     """
-    return "numba" if steps * numpy_seconds(program, sizes) > COMPILATION else "numpy"
+    return "numba" if steps * numpy_seconds(program, sizes) > compilation else "numpy"
 
 
 def compile_program(program: Program, engine: str = "numpy") -> Runner:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,16 +17,18 @@ from ..nn.loss_base import Loss
 from ..nn.losses import Poisson, find_loss
 from ..training.callbacks import checked_callbacks
 from ..training.data import check_inputs, row_weights
+from ..training.describe import Functions
 from ..training.fitting import Rows
 from ..training.network import Network
 from ..training.sparse import dense, is_sparse
 from . import building, solving
 from .bridge import CallbackSupportMixin, bridge
+from .files import load_estimator, save_estimator
 from .parameters import check_parameters
 from .watching import Held, Progress, Watch, begin_counts, first_counts
 
 Array = np.ndarray[Any, Any]
-CHUNK = 4096  # rows predicted at a time: what comes out of a layer stays in the processor's cache
+CHUNK = 1024  # rows predicted at a time: what comes out of a layer stays in the processor's cache
 
 
 class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -116,16 +120,17 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         from sklearn.utils.validation import column_or_1d
 
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            y_numeric=self._values,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        with config_context(array_api_dispatch=False):  # arrays of other libraries become NumPy's
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse="csr",
+                multi_output=True,
+                y_numeric=self._values,
+                dtype=(np.float64, np.float32),
+                reset=reset,
+            )
         y = dense(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -138,9 +143,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._seed = None
         if not first:  # weights were set by hand before the first fit
             self._network.set_parameters(self._weights())
-        self.n_outputs_ = outputs
-        self.n_layers_ = len(building.weighted_layers(self._network)) + 1
-        self.out_activation_ = out_activation(loss)
+        self._describe(outputs, loss)
         self._best_parameters = self._network.parameters
         first_counts(self)
         self.__dict__.pop("_optimizer", None)
@@ -231,6 +234,76 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._network.set_parameters(self._weights())
         return self._network
 
+    def _describe(self, outputs: int, loss: Loss) -> None:
+        self.n_outputs_ = outputs
+        self.n_layers_ = len(building.weighted_layers(self._network)) + 1
+        self.out_activation_ = out_activation(loss)
+
+    # files ------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one file, whole or not at all; `chainrule.load` gives its network.
+
+        The file holds no code. What the optimizer remembers is not kept either: a `partial_fit` after
+        loading starts it anew.
+
+        Parameters
+        ----------
+        path : path-like
+            By habit something.chainrule.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ModelFileError
+            If the file cannot be written.
+        """
+        save_estimator(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], functions: Functions | None = None) -> Self:
+        """An estimator from the file that `save` wrote; nothing in the file is run.
+
+        Parameters
+        ----------
+        path : path-like
+        functions : mapping of str to callable, optional
+            Activations and losses of your own, by their names.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, damaged, or not one of such an estimator.
+
+        Warns
+        -----
+        UserWarning
+            If parameters were left out of the file: functions, layers, callbacks, random states.
+        """
+        loaded: Self = load_estimator(cls, path, functions)
+        return loaded
+
+    def _adopt(self, network: Network) -> None:
+        """Take a network from a file."""
+        check_parameters(self)
+        targets = self._known_targets(network)
+        self._loss = targets.loss(self.loss)
+        if targets.outputs(self._loss) != network.outputs:
+            raise ParameterError(f"the network has {network.outputs} outputs, its targets need others.")
+        self._network, self._random_state = network, check_random_state(self.random_state)
+        network._losses = [self._loss]  # scikit-learn's, where the file names its kin
+        network._forget_graph()
+        self.n_features_in_ = int(network.inputs or 0)
+        self._describe(int(network.outputs or 0), self._loss)
+        building.adjust(self, network)
+        self._best_parameters = network.parameters
+        self._take_weights()
+
+    def _known_targets(self, network: Network) -> Any:
+        """`Labels` or `Values` of a network from a file."""
+        raise NotImplementedError
+
     # what comes out ---------------------------------------------------------------------------
 
     def _outputs(self, X: Any, kind: str) -> Array:
@@ -256,7 +329,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             and np.isfinite(X.sum())
         ):
             return X
-        return validate_data(self, X, accept_sparse="csr", reset=False)
+        with config_context(array_api_dispatch=False):
+            return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError
 from ..nn.activations import find_activation
 from ..nn.dense import Affine, Dense
 from ..nn.init import Init
@@ -202,11 +202,3 @@ def given_weights(network: Network, given: Any) -> dict[str, Array]:
             f"parameter, or a pair (coefs, intercepts) of {len(names[0])} and {len(names[1])} arrays."
         )
     return dict(zip([*names[0], *names[1]], [*pair[0], *pair[1]], strict=True))
-
-
-def network_of(estimator: Any, coefs: Sequence[Array]) -> tuple[int, int]:
-    """The numbers of inputs and outputs that weights set by hand are for."""
-    first, last = np.shape(coefs[0]), np.shape(coefs[-1])
-    if len(first) != 2 or len(last) != 2:
-        raise ShapeError(f"coefs_: each must have shape (inputs, units), got {first} and {last}.")
-    return first[0], last[1]

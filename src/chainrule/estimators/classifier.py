@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..errors import DataError, ParameterError
 from ..training.data import Coding, row_weights
+from ..training.network import Network
 from .base import BasePerceptron
 from .bridge import with_callbacks
 from .targets import Labels, found_labels
@@ -291,6 +292,26 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
             )
         coding = Coding(self.classes_)
         return row_weights(sample_weight, self.class_weight, [numbers], [coding], self._network.dtype)
+
+    def _targets_to_json(self) -> dict[str, Any]:
+        kind = self.classes_.dtype
+        return {
+            "classes": self.classes_.tolist(),
+            "dtype": "str" if kind.kind == "U" else kind.name,
+            "multilabel": self._labels.multilabel,
+        }
+
+    def _restore_targets(self, stored: dict[str, Any]) -> None:
+        kind = stored["dtype"]
+        if kind not in ("str", "object") and np.dtype(kind).kind not in "biuf":
+            raise ParameterError(f"class labels of type {kind!r:.40} are not known.")
+        if not all(isinstance(label, str | bool | int | float) for label in stored["classes"]):
+            raise ParameterError("its class labels are broken.")
+        self.classes_ = np.array(stored["classes"], dtype=kind)
+        self._labels = Labels(self.classes_, bool(stored["multilabel"]))
+
+    def _known_targets(self, network: Network) -> Labels:
+        return self._labels
 
     def _score_outputs(self, z: Array, numbers: Array, weights: Array | None) -> float:
         right = self._labels.read(z, self._loss) == numbers

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from ..training.network import Network
 from .base import BasePerceptron
 from .bridge import with_callbacks
 from .targets import Values
@@ -240,6 +241,15 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
 
     def _targets_of(self, y: Array, incremental: bool, first: bool) -> Values:
         return Values(1 if y.ndim == 1 else y.shape[1])
+
+    def _targets_to_json(self) -> dict[str, Any]:
+        return {}
+
+    def _restore_targets(self, stored: dict[str, Any]) -> None:
+        """Nothing: how many values there are is told by the network."""
+
+    def _known_targets(self, network: Network) -> Values:
+        return Values(int(network.outputs or 1))
 
     def _score_outputs(self, z: Array, numbers: Array, weights: Array | None) -> float:
         from sklearn.metrics import r2_score

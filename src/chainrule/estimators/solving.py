@@ -7,8 +7,6 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
-
 from ..emit.engine import choose_engine
 from ..errors import DataError
 from ..optim.lbfgs import LBFGS
@@ -18,6 +16,7 @@ from ..training.loop import Plan
 from ..training.network import Network
 from .watching import Followed, Progress, rate_rule
 
+COMPILATION = 0.25  # seconds of NumPy's work: estimators are fitted again and again, and kernels are kept
 LEAST_GAIN = 2.2204460492503131e-09  # SciPy's ftol, which scikit-learn leaves as it is
 
 
@@ -75,7 +74,7 @@ def run(
     if engine == "auto" and not rule.whole_batch:
         weighted = rows.weights is not None  # a partial_fit is one of many: the work is that of all epochs
         steps = plan.steps * max(epochs, e.max_iter)
-        engine = choose_engine(network.program(rule, weighted=weighted), {"n": size}, steps)
+        engine = choose_engine(network.program(rule, weighted=weighted), {"n": size}, steps, COMPILATION)
     job = Fit(network, rule, plan, rows, None, engine, callbacks, past)
     job.run(verbose=False)
     network.optimizer, progress.past = rule, job.past
@@ -127,8 +126,3 @@ def tell_end(estimator: Any, job: Fit, incremental: bool) -> None:
             ConvergenceWarning,
             stacklevel=level,
         )
-
-
-def finite_or_nan(score: float, outputs: np.ndarray[Any, Any]) -> float:
-    """A score, or NaN where it was measured on outputs that are not finite."""
-    return score if np.isfinite(outputs).all() else math.nan

@@ -131,7 +131,8 @@ def _checked_sparse(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str)
         raise ShapeError(f"{what}: expected shape (rows, inputs), got {X.shape}.")
     _check_columns(X.shape, inputs, what)
     table: Any = X.tocsr()
-    values = table.data.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        values = table.data.astype(dtype, copy=False)
     if not np.isfinite(values).all():
         raise DataError(
             f"{what}: holds NaN, infinity, or numbers too large for {dtype}. "

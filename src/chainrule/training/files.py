@@ -36,7 +36,7 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
     """
     header, tensors = read_model(path)
     try:
-        return _from_file(header, tensors, functions or {})
+        return network_from(header, tensors, functions or {})
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from None
     except (ChainruleError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -44,7 +44,8 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
         raise ModelFileError(f"{os.fspath(path)}: does not describe a network: {reason}") from error
 
 
-def _from_file(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
+def network_from(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
+    """A network from a file's header and tensors; raises whatever a broken header leads to."""
     attached = {name: value for name, value in tensors.items() if name.startswith(ATTACHED)}
     weights = {name: value for name, value in tensors.items() if name not in attached}
     nodes, keys = nodes_from_json(header, weights, functions)

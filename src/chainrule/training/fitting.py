@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..emit import engine as engines
+from ..emit.pools import calm
+from ..emit.work import operations
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
 from ..optim.lbfgs import LBFGS, Minimum, minimise
@@ -239,7 +241,8 @@ class Fit:
             return float(found["loss"]), np.concatenate(slopes).astype(np.float64)
 
         last = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
-        with Interrupt() as interrupt:
+        effort = operations(self.program, {"n": self.plan.batch_size})
+        with Interrupt() as interrupt, calm(effort):
 
             def on_iteration(vector: Array, loss: float) -> bool:
                 nonlocal last

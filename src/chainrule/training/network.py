@@ -258,6 +258,10 @@ class Network(MeasuredNetwork):
         ModelFileError
             If the file cannot be written, is write-protected, or is a folder or a device.
         """
+        write_model(path, *self.file_content())
+
+    def file_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The header and the tensors of a model file; errors as in `save`."""
         if not self.built:
             raise NotFittedError("the network has no weights to save. Call fit, or build(inputs, seed=0).")
         header = {
@@ -274,4 +278,4 @@ class Network(MeasuredNetwork):
         if not all(isinstance(content, bytes) for content in self.attachments.values()):
             raise ParameterError("save: attachments must be bytes by name. Pass e.g. {'notes': b'...'}.")
         tensors = {key: np.frombuffer(self.attachments[name], np.uint8) for key, name in attached.items()}
-        write_model(path, header, {**self.parameters, **tensors})
+        return header, {**self.parameters, **tensors}

@@ -27,6 +27,7 @@ from .code import Code, make_code
 from .memory import aligned
 from .shards import LANES, ROWS, Cut, cut_rows
 from .stage import Stage, plain_stage, shared_stage
+from .threads import thread_count
 from .turn import turn_narrow
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +44,7 @@ class NativeRunner:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        thread_count()  # asked once, before anybody limits the threads of BLAS for a while
         self._lock = threading.RLock()  # the interpreter's own is released while machine code runs
         self._turned_program, self._turned = turn_narrow(program)
         self.code = make_code(self._turned_program)

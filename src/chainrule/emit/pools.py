@@ -1,0 +1,27 @@
+"""The threads of the BLAS libraries in the process: NumPy and SciPy have one each."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+MUCH = 1.2e8
+"""Operations of a call from which several threads are worth it, even beside another library's."""
+
+
+@cache
+def _libraries() -> Any:
+    import scipy.linalg  # noqa: F401  loads SciPy's BLAS, which is to be among those found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def calm(operations: float) -> AbstractContextManager[Any]:
+    """Within it, BLAS uses one thread if calls are small.
+
+    Where NumPy's products and SciPy's take turns, the threads of one wait for the other's to give up their
+    processor, and a small product can take fifty times as long as on one thread.
+    """
+    return nullcontext() if operations > MUCH else _libraries().limit(limits=1)
