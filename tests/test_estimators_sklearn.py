@@ -265,8 +265,8 @@ def test_all_but_the_listed_tests_of_scikit_learn_are_run():
     assert len(CASES) + len(CANNOT_HOLD) >= 59
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("test", "arguments"), CASES)
 def test_of_scikit_learn_holds(test, arguments, request):
     wanted = {"tmp_path", "capsys"} & set(test.__code__.co_varnames[: test.__code__.co_argcount])
@@ -279,6 +279,7 @@ def test_of_scikit_learn_holds(test, arguments, request):
 # check_estimator ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])

@@ -12,7 +12,7 @@ from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..shapes import bind
 from .numpy_source import compile_source, signature
-from .work import COMPILATION, numpy_seconds
+from .work import COMPILATION
 
 Array = np.ndarray[Any, Any]
 ENGINES = ("auto", "numba", "numpy")
@@ -47,27 +47,22 @@ class Runner(Protocol):
         """
 
 
-def choose_engine(
-    program: Program, sizes: Mapping[str, int], steps: int, compilation: float = COMPILATION
-) -> str:
+def choose_engine(seconds: float, compilation: float = COMPILATION) -> str:
     """The engine that "auto" stands for: "numba" where its compilation pays.
 
     Parameters
     ----------
-    program : Program
-    sizes : mapping of str to int
-        What the named sizes stand for.
-    steps : int
-        The number of calls.
+    seconds : float
+        Of work in NumPy, estimated from shapes (`chainrule.emit.work.numpy_seconds`), never by a clock or by
+        what lies in a cache: one seed gives one result.
     compilation : float
-        What compiling may cost, in seconds of NumPy's estimated work.
+        What compiling may cost, in such seconds.
 
     Returns
     -------
     {"numpy", "numba"}
-        By the work estimated from the shapes: never by a clock, nor by what lies in a cache.
     """
-    return "numba" if steps * numpy_seconds(program, sizes) > compilation else "numpy"
+    return "numba" if seconds > compilation else "numpy"
 
 
 def compile_program(program: Program, engine: str = "numpy") -> Runner:

@@ -1,4 +1,4 @@
-"""The threads of the BLAS libraries in the process: NumPy and SciPy have one each."""
+"""The threads of the BLAS libraries in the process: NumPy and SciPy have some each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
-MUCH = 1.2e8
-"""Operations of a call from which several threads are worth it, even beside another library's."""
+MUCH = 2e7
+"""Operations of a call from which several threads are worth it, even where others use the processors too."""
 
 
 @cache
@@ -21,7 +21,7 @@ def _libraries() -> Any:
 def calm(operations: float) -> AbstractContextManager[Any]:
     """Within it, BLAS uses one thread if calls are small.
 
-    Where NumPy's products and SciPy's take turns, the threads of one wait for the other's to give up their
-    processor, and a small product can take fifty times as long as on one thread.
+    Where NumPy's products and SciPy's take turns, or other programs use the processors too, threads wait for
+    one another longer than they work: a small product can take fifty times as long as on one thread.
     """
     return nullcontext() if operations > MUCH else _libraries().limit(limits=1)

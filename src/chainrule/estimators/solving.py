@@ -73,8 +73,8 @@ def run(
     engine = e.engine
     if engine == "auto" and not rule.whole_batch:
         weighted = rows.weights is not None  # a partial_fit is one of many: the work is that of all epochs
-        steps = plan.steps * max(epochs, e.max_iter)
-        engine = choose_engine(network.program(rule, weighted=weighted), {"n": size}, steps, COMPILATION)
+        seconds = network.work(network.program(rule, weighted=weighted), size)[1]
+        engine = choose_engine(plan.steps * max(epochs, e.max_iter) * seconds, COMPILATION)
     job = Fit(network, rule, plan, rows, None, engine, callbacks, past)
     job.run(verbose=False)
     network.optimizer, progress.past = rule, job.past

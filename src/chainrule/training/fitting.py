@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..emit import engine as engines
+from ..emit.engine import choose_engine
 from ..emit.pools import calm
-from ..emit.work import operations
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
 from ..optim.lbfgs import LBFGS, Minimum, minimise
@@ -119,8 +119,8 @@ class Fit:
         else:
             self.program = network.program(rule, weighted=weighted)
         if engine == "auto":
-            sizes = {"n": plan.batch_size}
-            engine = engines.choose_engine(self.program, sizes=sizes, steps=plan.epochs * plan.steps)
+            seconds = plan.epochs * plan.steps * network.work(self.program, plan.batch_size)[1]
+            engine = choose_engine(seconds)
         self.runner = network._runner("step", self.program, engine)
         self.history = History(self._measures(), engine)
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
@@ -147,7 +147,9 @@ class Fit:
         loop = Loop(self.runner, self.plan, self._inputs, self.progress, unpacked)
         started = time.perf_counter()
         bar = Bar(self.plan.epochs, self.plan.steps) if verbose else Progress()
-        with bar as self.progress:
+        effort = network.work(self.program, self.plan.batch_size)[0]
+        quiet = history.engine == "numpy" or self.rule.whole_batch  # compiled loops see to it themselves
+        with bar as self.progress, calm(effort) if quiet else nullcontext():
             loop.progress = self.progress
             try:
                 if isinstance(self.rule, LBFGS):
@@ -241,8 +243,7 @@ class Fit:
             return float(found["loss"]), np.concatenate(slopes).astype(np.float64)
 
         last = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
-        effort = operations(self.program, {"n": self.plan.batch_size})
-        with Interrupt() as interrupt, calm(effort):
+        with Interrupt() as interrupt:
 
             def on_iteration(vector: Array, loss: float) -> bool:
                 nonlocal last

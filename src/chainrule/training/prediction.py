@@ -9,6 +9,7 @@ import numpy as np
 
 from ..emit import engine as engines
 from ..emit.engine import Runner
+from ..emit.work import numpy_seconds, operations
 from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
 from ..nn.losses import Loss
@@ -35,6 +36,7 @@ class PredictingNetwork(BaseNetwork):
         super().__init__(layers, loss, dtype, loss_weights, penalties)
         self._codings: list[Coding] = []  # of each output's targets; empty before a fit
         self._runners: dict[str, tuple[Any, Runner]] = {}
+        self._works: dict[tuple[Program, int], tuple[float, float]] = {}
 
     @property
     def classes(self) -> Any:
@@ -51,11 +53,11 @@ class PredictingNetwork(BaseNetwork):
         self._codings = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_runners": {}}
+        return {**super().__getstate__(), "_runners": {}, "_works": {}}
 
     def _forget_graph(self) -> None:
         super()._forget_graph()
-        self._runners = {}
+        self._runners, self._works = {}, {}
 
     # data -------------------------------------------------------------------------------------
 
@@ -92,6 +94,14 @@ class PredictingNetwork(BaseNetwork):
         return [numbered("y", k, count) for k in range(count)]
 
     # running ----------------------------------------------------------------------------------
+
+    def work(self, program: Program, rows: int) -> tuple[float, float]:
+        """Of a step with so many rows, roughly: its operations, and its seconds in NumPy."""
+        key = program, rows
+        if key not in self._works:  # looked up where there are many short fits
+            sizes = {"n": rows}
+            self._works[key] = operations(program, sizes), numpy_seconds(program, sizes)
+        return self._works[key]
 
     def _runner(self, role: str, program: Program, engine: str) -> Runner:
         key, runner = self._runners.get(role, (None, None))
