@@ -245,12 +245,24 @@ def _encoded(
     parts = {"train": Rows(X, y[train])}
     for name, rows in places.items():
         if name != "train":
+            _check_known(table, y, train, rows, values)
             parts[name] = Rows(encoding.encode(table.cells[rows]), y[rows])
     if given is not None:
         classes = None if values else np.unique(y[train])
         truth = matching(given.name, table.target, given.frame, classes)
         parts["test"] = Rows(encoding.encode_frame(given.name, given.frame), truth)
     return encoding, parts
+
+
+def _check_known(table: Table, y: Array, train: Array, rows: Array, values: bool) -> None:
+    """Raise DataError for a class that the rows to train on have not got: a column may split them so."""
+    new = rows[~np.isin(y[rows], np.unique(y[train]))]
+    if len(new) and not values:
+        label = shown(y[new[0]].item())
+        raise DataError(
+            f"{table.place(int(new[0]))}: no row to train on is of the class {label}. "
+            "Split the rows otherwise."
+        )
 
 
 def _fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 from ..errors import MissingExtraError, ModelFileError
 from .wording import shown
@@ -12,7 +13,7 @@ TRUSTED = ["numpy.dtype"]  # a type of numbers, which SimpleImputer keeps; skops
 
 def to_bytes(estimator: Any) -> bytes:
     """A fitted estimator of scikit-learn's as skops keeps it: a zip archive of JSON and arrays, no pickle."""
-    content: bytes = _skops().dumps(estimator)
+    content: bytes = _skops().dumps(estimator, compression=ZIP_DEFLATED)
     return content
 
 
