@@ -184,6 +184,16 @@ def test_the_kind_of_a_column_can_be_stated(run):
     assert "id" in trained(run, *base, "--column", "id=category")["columns"]
 
 
+def test_the_linear_model_of_a_large_table_is_fitted_to_some_rows_of_every_class(run, monkeypatch):
+    monkeypatch.setattr("chainrule.cli.baseline.LINEAR_ROWS", 50)
+    monkeypatch.setattr("chainrule.cli.baseline.MANY", 100)
+    rare = pl.when(pl.int_range(300) == 17).then(pl.lit("rare")).otherwise(pl.col("class"))
+    flats().with_columns(rare.alias("class")).write_csv("f.csv")
+    out, err = run("train", "f.csv", "--target", "class", "--json", *FAST)
+    assert json.loads(out)["baseline"]["linear_accuracy"] > 0.8
+    assert "fitting a linear model to 51 rows, to compare with" in err
+
+
 # inspect and source ---------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from ..checks import counted
 from ..errors import DataError, ParameterError
 from ..nn.dense import Dense
 from ..optim.rules import OPTIMIZERS, Optimizer
+from ..tables.archive import need_skops
 from ..tables.defaults import Defaults, defaults
 from ..tables.encoding import Encoding, fit_encoding
 from ..tables.kinds import stated_kinds
@@ -158,6 +159,8 @@ def _check(request: Request) -> None:
     check_picture("--confusion", request.confusion)
     if request.plot is not None or request.confusion is not None:
         need_matplotlib()
+    if request.model is not None:
+        need_skops()
     files = [path for path in (request.data, request.test) if path not in BUILT_IN]
     check_outputs(
         {"--model": request.model, "--plot": request.plot, "--confusion": request.confusion},
