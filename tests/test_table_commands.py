@@ -92,7 +92,7 @@ def test_a_mixed_table_is_learned_and_beaten_are_the_simple_answers(run, data):
 def test_what_is_done_is_said(run, data):
     out, _ = run("train", data, "--target", "class", *LEAVE, *FAST)
     assert "flats.csv: 300 rows, 4 columns, class in 2 classes\n" in out
-    assert "task: classification, as 'class' shows: it has 2 different words; else pass --task regre" in out
+    assert "task: classification, as 'class' shows: it has 2 different words\n" in out
     assert "left out: 'about': free text\n" in out
     assert "left out: 'id': 300 different words in 300 cells\n" in out
     assert "left out: 'part': says what the rows are for; pass --split with its name to use it so\n" in out
@@ -100,6 +100,10 @@ def test_what_is_done_is_said(run, data):
     assert "a linear model: 0." in out
     out, _ = run("train", data, "--target", "class", "--task", "classification", *LEAVE, *FAST)
     assert "task:" not in out
+    out, err = run("train", data, "--target", "price", *FAST, "--json")
+    assert "task: regression, as 'price' shows: it has 300 different numbers; else pass --task classif" in err
+    assert "left out: 'id': 300 different words in 300 cells\n" in err
+    assert json.loads(out)["left_out"]["id"] == "300 different words in 300 cells"
 
 
 def test_other_files_are_predicted_by_name(run, data):

@@ -281,6 +281,16 @@ def test_how_dates_are_written_is_found(cells, form):
     assert find_form(pl.Series(cells)) == form
 
 
+def test_dates_that_can_be_read_in_two_ways_are_told(capsys):
+    for cells, told in (
+        (["01/02/2024", "03/04/2024"], True),
+        (["12/31/2024"], False),
+        (["31/12/2024"], False),
+    ):
+        find_kinds("t.csv", pl.DataFrame({"a": cells}), None, {})
+        assert ("t.csv: column 'a' is read month first, and could be day" in capsys.readouterr().err) == told
+
+
 def test_kinds_of_a_table_and_what_a_user_says_of_it():
     frame = pl.DataFrame(
         {"zip": many("0123", "4567"), "id": [f"k{i}" for i in range(20)], "y": many("1", "2")}

@@ -26,6 +26,7 @@ from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
 from ..training.callbacks import EarlyStopping
 from ..training.history import History
+from ..training.loop import tell
 from ..training.network import Network
 from ..training.storage import write_whole
 from .baseline import fit_baseline
@@ -115,8 +116,9 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
     network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
     rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None)
-    if not request.as_json:
-        _describe(table, encoding, network, goal, counts, settings)
+    for line in _describe(table, encoding, network, goal, counts, settings):
+        (tell if request.as_json else print)(line)
+    sys.stdout.flush()  # before the progress bar, which goes to standard error
     history = _fit(parts, network, rule, goal, settings, usual, patience)
     baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
     test = parts["test"]
@@ -313,30 +315,27 @@ def _fit(
 
 def _describe(
     table: Table, encoding: Encoding, network: Network, goal: Goal, rows: dict[str, int], settings: Settings
-) -> None:
-    """Say what is learned from what, before it begins."""
+) -> list[str]:
+    """What is learned from what, in lines."""
     outputs = "1 value" if goal.task == "regression" else f"{len(np.unique(table.y)):,} classes"
     columns = len(encoding.columns)
     size = f"{counted(table.rows, 'row')}, {counted(columns, 'input' if _plain(encoding) else 'column')}"
-    print(f"{printable(table.name)}: {size}, {printable(table.target[:40])} in {outputs}")
-    if (
-        settings.get("training", "task") is None
-        and settings.get("loss", "name") is None
-        and table.name not in BUILT_IN
-    ):
+    lines = [f"{printable(table.name)}: {size}, {printable(table.target[:40])} in {outputs}"]
+    stated = settings.label("training", "task") or settings.label("loss", "name")
+    if not stated and table.name not in BUILT_IN:
         other = "regression" if goal.task == "classification" else "classification"
-        print(f"task: {goal.task}, as {shown(table.target)} shows: {table.why}; else pass --task {other}")
+        override = "" if table.y.dtype.kind == "U" else f"; else pass --task {other}"
+        lines.append(f"task: {goal.task}, as {shown(table.target)} shows: {table.why}{override}")
     for name, why in table.kinds.left_out.items():
         if why != "ignored":
-            print(f"left out: {shown(name)}: {why}")
+            lines.append(f"left out: {shown(name)}: {why}")
     sizes = "-".join(str(layer.units) for layer in network.layers if isinstance(layer, Dense))
     parts = [f"{counted(rows['train'], 'row')} to train on"]
     if "validation" in rows:
         parts.append(f"{rows['validation']:,} to validate with")
     if table.name != "xor":
         parts.append(f"{rows['test']:,} held back")
-    print(f"network {len(encoding.inputs)}-{sizes}, {', '.join(parts)}")
-    sys.stdout.flush()  # before the progress bar, which goes to standard error
+    return [*lines, f"network {len(encoding.inputs)}-{sizes}, {', '.join(parts)}"]
 
 
 def _plain(encoding: Encoding) -> bool:
