@@ -16,7 +16,7 @@ from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
 from chainrule.training.files import load
 from chainrule.training.network import Network
-from chainrule.training.storage import checksum
+from chainrule.training.storage import checksum, read_model, write_model
 
 QUIET = {"engine": "numpy", "verbose": False, "epochs": 1}
 X = np.random.default_rng(0).normal(size=(12, 3))
@@ -180,6 +180,44 @@ def test_saves_that_cannot_be(tmp_path):
         with pytest.raises(ParameterError, match="metadata must be what JSON can hold"):
             net.save(tmp_path / "m.chainrule")
     assert os.listdir(tmp_path) == []
+
+
+def test_attachments_are_kept_and_never_opened(tmp_path):
+    net, path = trained(), tmp_path / "m.chainrule"
+    net.attachments = {"notes": b"\x80\x04\0pickle?", "nothing": b""}
+    net.save(path)
+    again = load(path)
+    assert again.attachments == net.attachments
+    assert again.parameters.keys() == net.parameters.keys()
+    again.save(path)
+    assert load(path).attachments == net.attachments
+
+
+@pytest.mark.parametrize(
+    ("attachments", "message"),
+    [
+        ({"notes": "text"}, r"save: attachments must be bytes by name. Pass e.g. \{'notes': b'...'\}"),
+        ({"": b"x"}, "save: an attachment needs a plain name, got ''"),
+        ({"a\nb": b"x"}, r"save: an attachment needs a plain name, got 'a\\nb'"),
+        ({3: b"x"}, "save: an attachment needs a plain name, got 3"),
+    ],
+)
+def test_attachments_are_bytes_by_name(tmp_path, attachments, message):
+    net = trained()
+    net.attachments = attachments
+    with pytest.raises(ParameterError, match=message):
+        net.save(tmp_path / "m.chainrule")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_attachment_that_is_no_bytes_is_refused(tmp_path):
+    net, path = trained(), tmp_path / "m.chainrule"
+    net.attachments = {"notes": b"x"}
+    net.save(path)
+    header, tensors = read_model(path)
+    write_model(path, header, tensors | {"attached:notes": np.ones((2, 2), np.uint8)})
+    with pytest.raises(ModelFileError, match="an attachment is not bytes"):
+        load(path)
 
 
 # what can be wrong with a file ----------------------------------------------------------------

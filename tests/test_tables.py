@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import gzip
 import io
+import platform
 import zipfile
 
 import numpy as np
@@ -14,13 +15,13 @@ from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from chainrule import Dense, Network
+from chainrule import Dense, Network, __version__
 from chainrule.errors import DataError, MissingExtraError, ModelFileError, ParameterError, UnknownNameError
-from chainrule.tables import archive, encoding, kinds, text
+from chainrule.tables import archive, encoding, kinds, model, text
 from chainrule.tables.archive import from_bytes, to_bytes
 from chainrule.tables.encoding import fit_encoding, restored
 from chainrule.tables.kinds import Column, find_form, find_kinds, guess_kind, stated_kinds
-from chainrule.tables.model import encoding_of, keep, linear_of
+from chainrule.tables.model import encoding_of, keep, linear_of, versions
 from chainrule.tables.reading import read_table
 from chainrule.tables.sources import sources
 from chainrule.tables.table import make_table
@@ -80,6 +81,10 @@ def test_parquet_keeps_its_types(written):
 def test_what_polars_cannot_read_is_read_by_python(written):
     frame = read_table(written('a,b\n5" pipe,1\nx,2\n"two\nlines",3\n'))
     assert frame.rows() == [('5" pipe', "1"), ("x", "2"), ("two\nlines", "3")]
+
+
+def test_a_blank_line_is_a_missing_cell_where_there_is_one_column(written):
+    assert read_table(written("a\n1\n\n3\n")).rows() == [("1",), (None,), ("3",)]
 
 
 def test_a_separator_is_found_by_the_names_and_can_be_stated(written):
@@ -274,6 +279,16 @@ def test_columns_that_cannot_be_used(values, message):
 )
 def test_how_dates_are_written_is_found(cells, form):
     assert find_form(pl.Series(cells)) == form
+
+
+def test_dates_that_can_be_read_in_two_ways_are_told(capsys):
+    for cells, told in (
+        (["01/02/2024", "03/04/2024"], True),
+        (["12/31/2024"], False),
+        (["31/12/2024"], False),
+    ):
+        find_kinds("t.csv", pl.DataFrame({"a": cells}), None, {})
+        assert ("t.csv: column 'a' is read month first, and could be day" in capsys.readouterr().err) == told
 
 
 def test_kinds_of_a_table_and_what_a_user_says_of_it():
@@ -486,10 +501,10 @@ def test_a_word_where_a_value_is_wanted():
     [
         (np.array(["a", "b"]), "classification", "it has 2 different words"),
         (np.array([True, False]), "classification", "it has 2 different truth values"),
-        (np.array([0, 1]), "classification", "it has 2 different whole numbers"),
-        (np.array([1.0, 2.0]), "classification", "it has 2 different whole numbers"),
-        (np.arange(100) % 20, "classification", "it has 20 different whole numbers, each of them often"),
-        (np.arange(100) % 21, "regression", "it has 21 different numbers"),
+        (np.array([0, 1]), "classification", "it has 2 different whole numbers in 2 rows"),
+        (np.array([1.0, 2.0]), "classification", "it has 2 different whole numbers in 2 rows"),
+        (np.arange(100) % 10, "classification", "it has 10 different whole numbers in 100 rows"),
+        (np.arange(100) % 11, "regression", "it has 11 different numbers"),
         (np.arange(10) % 3, "regression", "it has 3 different numbers"),
         (np.array([0.5, 1.5] * 50), "regression", "it has 2 different numbers"),
     ],
@@ -591,6 +606,9 @@ def test_many_words_become_means_that_do_not_leak(classes):
     assert abs(np.corrcoef(X[:, column], truth)[0, 1]) < 0.06
     assert np.corrcoef(made.encode(cells)[:, column], truth)[0, 1] > 0.1
     np.testing.assert_array_equal(fitted(pl.DataFrame({"word": words}), noise)[1], X)
+    again = restored(made.columns, to_bytes(made.transformer), len(made.inputs))
+    np.testing.assert_array_equal(again.encode(cells), made.encode(cells))
+    assert again.learned(Column("word", "category"))["encoding"] == "100 words, the target's mean in each"
 
 
 def test_what_is_new_is_told_and_taken(capsys):
@@ -693,7 +711,7 @@ def test_preprocessing_that_does_not_fit_is_refused(saved):
 @pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_damaged_archive_is_refused(place):
     content = bytearray(to_bytes(StandardScaler().fit([[1.0], [2.0]])))
-    for at in range(int(place * len(content)), len(content), 97):
+    for at in range(int(place * len(content)), len(content), 11):
         content[at] ^= 0x55
     with pytest.raises(ModelFileError, match=r"its scaler (cannot be restored|holds)"):
         from_bytes(bytes(content), "scaler", StandardScaler)
@@ -709,12 +727,21 @@ def test_an_archive_of_something_else_is_refused():
 
 
 def test_without_skops_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "skops", None)
-    monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
+    monkeypatch.setattr(archive, "find_spec", lambda name: None)
     with pytest.raises(
         MissingExtraError, match=r"models of tables need skops.* pip install 'chainrule\[cli\]'"
     ):
-        archive.to_bytes(StandardScaler())
+        to_bytes(StandardScaler())
+
+
+def test_versions_of_what_is_not_installed_are_unknown(monkeypatch):
+    monkeypatch.setattr(model, "LIBRARIES", ("numpy", "no-such-library"))
+    assert versions() == {
+        "chainrule": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "no-such-library": "unknown",
+    }
 
 
 # words of messages ----------------------------------------------------------------------------------

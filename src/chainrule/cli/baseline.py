@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import counted
 from ..tables.defaults import LINEAR_ROWS, LINEAR_STEPS
+from ..tables.encoding import MANY
+from ..training.loop import tell
 
 Array = np.ndarray[Any, Any]
 Scores = dict[str, float | None]
@@ -20,12 +23,14 @@ class Baseline:
 
     Attributes
     ----------
+    task : {"classification", "regression"}
     usual : object
         The most frequent class, or the mean, of the rows trained on.
     linear : estimator of scikit-learn's, or None
         LogisticRegression or Ridge on standardised inputs.
     """
 
+    task: str
     usual: Any
     linear: Any
 
@@ -34,7 +39,7 @@ class Baseline:
         predicted = {"": np.full(len(y), self.usual)}
         if self.linear is not None:
             predicted["linear_"] = self.linear.predict(X)
-        if isinstance(self.usual, float):
+        if self.task == "regression":
             return {f"{name}r2": r2(y, p) for name, p in predicted.items()}
         return {f"{name}accuracy": float((y == p).mean()) for name, p in predicted.items()}
 
@@ -66,12 +71,14 @@ def fit_baseline(task: str, X: Array, y: Array) -> Baseline:
         rows = np.linspace(0, len(y) - 1, LINEAR_ROWS).astype(np.int64)
         if task == "classification":
             rows = np.union1d(rows, np.unique(y, return_index=True)[1])  # each class at least once
+    if X.size > MANY:
+        tell(f"fitting a linear model to {counted(len(rows), 'row')}, to compare with")
     model = Ridge() if task == "regression" else LogisticRegression(max_iter=LINEAR_STEPS)
     linear = make_pipeline(StandardScaler(), model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough to the best for a comparison
         linear.fit(X[rows], y[rows])
-    return Baseline(usual_answer(task, y), linear)
+    return Baseline(task, usual_answer(task, y), linear)
 
 
 def r2(y: Array, predicted: Array) -> float | None:

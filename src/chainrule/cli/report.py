@@ -21,6 +21,8 @@ def predictions(network: Network, X: Array, data: str, probabilities: bool = Fal
     """What a network predicts; raises DataError for rows so far from those trained on that it overflows."""
     with np.errstate(all="ignore"):
         found: Array = network.predict_proba(X) if probabilities else network.predict(X)
+    if not probabilities:
+        found = found.reshape(len(found))  # of a network whose targets had an axis for its one output, too
     numbers = found.reshape(len(found), -1) if found.dtype.kind == "f" else np.zeros((1, 1))
     bad = ~np.isfinite(numbers).all(axis=1)
     if bad.any():

@@ -16,6 +16,7 @@ from ..checks import counted
 from ..errors import DataError, ParameterError
 from ..nn.dense import Dense
 from ..optim.rules import OPTIMIZERS, Optimizer
+from ..tables.archive import need_skops
 from ..tables.defaults import Defaults, defaults
 from ..tables.encoding import Encoding, fit_encoding
 from ..tables.kinds import stated_kinds
@@ -25,6 +26,7 @@ from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
 from ..training.callbacks import EarlyStopping
 from ..training.history import History
+from ..training.loop import tell
 from ..training.network import Network
 from ..training.storage import write_whole
 from .baseline import fit_baseline
@@ -114,8 +116,9 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
     network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
     rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None)
-    if not request.as_json:
-        _describe(table, encoding, network, goal, counts, settings)
+    for line in _describe(table, encoding, network, goal, counts, settings):
+        (tell if request.as_json else print)(line)
+    sys.stdout.flush()  # before the progress bar, which goes to standard error
     history = _fit(parts, network, rule, goal, settings, usual, patience)
     baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
     test = parts["test"]
@@ -158,6 +161,8 @@ def _check(request: Request) -> None:
     check_picture("--confusion", request.confusion)
     if request.plot is not None or request.confusion is not None:
         need_matplotlib()
+    if request.model is not None:
+        need_skops()
     files = [path for path in (request.data, request.test) if path not in BUILT_IN]
     check_outputs(
         {"--model": request.model, "--plot": request.plot, "--confusion": request.confusion},
@@ -245,12 +250,24 @@ def _encoded(
     parts = {"train": Rows(X, y[train])}
     for name, rows in places.items():
         if name != "train":
+            _check_known(table, y, train, rows, values)
             parts[name] = Rows(encoding.encode(table.cells[rows]), y[rows])
     if given is not None:
         classes = None if values else np.unique(y[train])
         truth = matching(given.name, table.target, given.frame, classes)
         parts["test"] = Rows(encoding.encode_frame(given.name, given.frame), truth)
     return encoding, parts
+
+
+def _check_known(table: Table, y: Array, train: Array, rows: Array, values: bool) -> None:
+    """Raise DataError for a class that the rows to train on have not got: a column may split them so."""
+    new = rows[~np.isin(y[rows], np.unique(y[train]))]
+    if len(new) and not values:
+        label = shown(y[new[0]].item())
+        raise DataError(
+            f"{table.place(int(new[0]))}: no row to train on is of the class {label}. "
+            "Split the rows otherwise."
+        )
 
 
 def _fit(
@@ -298,30 +315,27 @@ def _fit(
 
 def _describe(
     table: Table, encoding: Encoding, network: Network, goal: Goal, rows: dict[str, int], settings: Settings
-) -> None:
-    """Say what is learned from what, before it begins."""
+) -> list[str]:
+    """What is learned from what, in lines."""
     outputs = "1 value" if goal.task == "regression" else f"{len(np.unique(table.y)):,} classes"
     columns = len(encoding.columns)
     size = f"{counted(table.rows, 'row')}, {counted(columns, 'input' if _plain(encoding) else 'column')}"
-    print(f"{printable(table.name)}: {size}, {printable(table.target[:40])} in {outputs}")
-    if (
-        settings.get("training", "task") is None
-        and settings.get("loss", "name") is None
-        and table.name not in BUILT_IN
-    ):
+    lines = [f"{printable(table.name)}: {size}, {printable(table.target[:40])} in {outputs}"]
+    stated = settings.label("training", "task") or settings.label("loss", "name")
+    if not stated and table.name not in BUILT_IN:
         other = "regression" if goal.task == "classification" else "classification"
-        print(f"task: {goal.task}, as {shown(table.target)} shows: {table.why}; else pass --task {other}")
+        override = "" if table.y.dtype.kind == "U" else f"; else pass --task {other}"
+        lines.append(f"task: {goal.task}, as {shown(table.target)} shows: {table.why}{override}")
     for name, why in table.kinds.left_out.items():
         if why != "ignored":
-            print(f"left out: {shown(name)}: {why}")
+            lines.append(f"left out: {shown(name)}: {why}")
     sizes = "-".join(str(layer.units) for layer in network.layers if isinstance(layer, Dense))
     parts = [f"{counted(rows['train'], 'row')} to train on"]
     if "validation" in rows:
         parts.append(f"{rows['validation']:,} to validate with")
     if table.name != "xor":
         parts.append(f"{rows['test']:,} held back")
-    print(f"network {len(encoding.inputs)}-{sizes}, {', '.join(parts)}")
-    sys.stdout.flush()  # before the progress bar, which goes to standard error
+    return [*lines, f"network {len(encoding.inputs)}-{sizes}, {', '.join(parts)}"]
 
 
 def _plain(encoding: Encoding) -> bool:

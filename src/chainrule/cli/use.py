@@ -180,7 +180,7 @@ def evaluate(
         "task": task,
         "rows": {"test": frame.height},
         "test": scores(network, X, y, data),
-        "baseline": Baseline(usual, linear_of(network, path)).scores(X, y),
+        "baseline": Baseline(task, usual, linear_of(network, path)).scores(X, y),
     }
     if confusion is not None:
         matrix = network.confusion_matrix(X, y)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 from ..errors import MissingExtraError, ModelFileError
 from .wording import shown
@@ -12,7 +14,7 @@ TRUSTED = ["numpy.dtype"]  # a type of numbers, which SimpleImputer keeps; skops
 
 def to_bytes(estimator: Any) -> bytes:
     """A fitted estimator of scikit-learn's as skops keeps it: a zip archive of JSON and arrays, no pickle."""
-    content: bytes = _skops().dumps(estimator)
+    content: bytes = _skops().dumps(estimator, compression=ZIP_DEFLATED)
     return content
 
 
@@ -51,13 +53,16 @@ def from_bytes(content: bytes, what: str, kind: type) -> Any:
     return estimator
 
 
-def _skops() -> Any:
-    try:
-        import skops.io
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("skops"):
-            raise
+def need_skops() -> None:
+    """Raise MissingExtraError if skops is not there: that is told before the work, not after it."""
+    if find_spec("skops") is None:
         raise MissingExtraError(
             "models of tables need skops, which is not installed. Run: pip install 'chainrule[cli]'"
-        ) from error
+        )
+
+
+def _skops() -> Any:
+    need_skops()
+    import skops.io
+
     return skops.io

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, ModelFileError, ParameterError, unknown_name
+from ..training.loop import tell
 from . import cells
-from .wording import place, shown, unknown_column
+from .wording import place, printable, shown, unknown_column
 
 if TYPE_CHECKING:
     import polars
@@ -27,7 +28,8 @@ MOST = 0.9  # of a column's cells must be numbers (dates, ...) for the others to
 DISTINCT = 0.9  # of a column's words must differ for it to name the rows, not to tell something of them
 TEXT_WORDS, TEXT_DISTINCT = 4, 0.5  # words a cell, and share of distinct cells, from which on it is free text
 DATE_LIKE = r"^\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ]\d{1,2}:\d{2}.*)?$"
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%Y.%m.%d", "%Y-%m")
+MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
+DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", MONTH_FIRST, DAY_FIRST, "%d-%m-%Y", "%Y.%m.%d", "%Y-%m")
 TIMES = ("%H:%M:%S%.f", "%H:%M", "%H:%M:%S%.f%#z")
 SPLIT_WORDS = {"train", "training", "valid", "validation", "val", "dev", "test", "testing"}
 
@@ -222,6 +224,11 @@ def _described(data: str, name: str, kind: str, values: polars.Series) -> Column
     if values.dtype != pl.String:
         return Column(name, kind, None, date_parts(cells.moments(data, name, values, None)))
     form = find_form(values)
+    if form == MONTH_FIRST and cells.parsed_moments(values, DAY_FIRST).null_count() == values.null_count():
+        tell(
+            f"chainrule: {printable(data)}: column {shown(name)} is read month first, and could be day "
+            "first. If it is, write YYYY-MM-DD."
+        )
     return Column(name, kind, form, date_parts(cells.parsed_moments(values, form)))
 
 

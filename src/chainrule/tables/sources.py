@@ -68,7 +68,7 @@ def _part(found: polars.Series, part: str) -> polars.Series:
 
     if part == "days":
         start = pl.lit("2000-01-01").str.to_datetime(time_unit="us")
-        return pl.select((found - start).dt.total_seconds(fractional=True) / 86400).to_series()
+        return pl.select((found - start).dt.total_microseconds() / 86_400_000_000).to_series()
     if part == "hour":
         return found.dt.hour().cast(pl.Float64) + found.dt.minute() / 60
     return (found.dt.month() if part == "month" else found.dt.weekday()).cast(pl.Float64)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 EXACT = 2**53  # from here on not every whole number is a float64
-FEW = 20  # different whole numbers, each of which comes often, are classes
+FEW = 10  # different whole numbers at most are classes: more are counts or marks, which have an order
 LABELS = 50  # different words that a target may have, however few rows there are
 
 
@@ -103,7 +103,7 @@ def _refuse_missing(data: str, name: str, values: polars.Series, found: polars.S
 
 
 def guess_task(y: Array) -> tuple[str, str]:
-    """Classes for text, truth values, two numbers, or few whole numbers that each come often; else values.
+    """Classes for text, truth values, two numbers, or few whole numbers that come often; else values.
 
     Parameters
     ----------
@@ -125,8 +125,7 @@ def guess_task(y: Array) -> tuple[str, str]:
     few = len(distinct) <= 2 or (len(distinct) <= FEW and len(y) >= 5 * len(distinct))
     if whole and few:
         noun = f"{_different(distinct)}whole number"
-        often = ", each of them often" if len(distinct) > 2 else ""
-        return "classification", f"it has {counted(len(distinct), noun)}{often}"
+        return "classification", f"it has {counted(len(distinct), noun)} in {counted(len(y), 'row')}"
     return "regression", f"it has {counted(len(distinct), f'{_different(distinct)}number')}"
 
 

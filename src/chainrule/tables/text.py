@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..checks import counted
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import polars
 
 SEPARATORS = ",;\t|"
-SAMPLE = 100_000  # letters that the separator is told from
+SAMPLE, LINES = 100_000, 50  # letters and lines that the separator is told from
 BOM = b"\xef\xbb\xbf"
 
 
@@ -85,23 +86,11 @@ def find_separator(text: str) -> str:
     def fitness(separator: str) -> tuple[bool, float, int]:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         with _any_length():
-            rows = [row for _, row in zip(range(50), _until_broken(lines), strict=False)]
+            rows = list(islice(lines, LINES))
         names = len(rows[0]) if rows else 0
         return names > 1, sum(len(row) == names for row in rows) / max(len(rows), 1), names
 
     return max(SEPARATORS, key=fitness)
-
-
-def _until_broken(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Rows up to the first that cannot be read; the reader that needs them all says what is wrong."""
-    while True:
-        try:
-            row = next(lines, None)
-        except csv.Error:
-            return
-        if row is None:
-            return
-        yield row
 
 
 def _decoded(data: str, content: bytes) -> str:
