@@ -179,5 +179,5 @@ def _file(figure: Figure, suffix: str) -> bytes:
     # No date and no drawn ids: one training gives one file.
     with matplotlib.rc_context({"svg.hashsalt": "chainrule", "svg.fonttype": "path"}):
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+        figure.savefig(file, format=kind, dpi=150, metadata=metadata, bbox_inches="tight", pad_inches=0.1)
     return file.getvalue()
