@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import intervals
 import nielsen
 import worked_examples
 from worked_examples import published
@@ -92,6 +93,31 @@ def teacher(tick):
     )
 
 
+# prediction intervals -------------------------------------------------------------------------
+
+
+def plain_intervals(tick):
+    return covered("absolute residuals", None, tick)
+
+
+def quantile_intervals(tick):
+    return covered("quantiles", [0.05, 0.5, 0.95], tick)
+
+
+def covered(how, quantiles, tick):
+    """A line for one kind of intervals: the seeds' coverages, and the mean length."""
+    found = over_seeds(lambda seed: intervals.intervals(seed, quantiles), intervals.SEEDS, tick)
+    shares, (low, high) = [each.coverage for each in found], intervals.BETWEEN
+    length = np.mean([each.length for each in found])
+    return Line(
+        f"California housing, 90% intervals by {how}: coverage of {len(found)} seeds",
+        "-",
+        f"{np.mean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f}; mean length ${length:,.0f})",
+        f"{low} to {high}",
+        bool(low <= min(shares) and max(shares) <= high),
+    )
+
+
 # Nielsen's networks on MNIST ------------------------------------------------------------------
 
 
@@ -165,6 +191,8 @@ CHECKS = [
     Check("mitchell", 3, mitchell),
     Check("digits", 10, digits),
     Check("teacher", 1, teacher),
+    Check("intervals", 30, plain_intervals),
+    Check("quantile-intervals", 40, quantile_intervals),
     Check("darkness", 1, darkness),
     Check("784-30-10", 13, small_network),
     Check("784-100-10", 26, wide_network),

@@ -1,6 +1,6 @@
 """Published accuracies beside ours; exits 1 if one that is asked for is not met.
 
-python accuracy/run.py                     all of it: about four minutes
+python accuracy/run.py                     all of it: about five minutes
 python accuracy/run.py --only xor,mitchell
 python accuracy/run.py --batch-sizes       the table of docs/batch_sizes.md instead: about half a minute
 """

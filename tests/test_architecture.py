@@ -18,7 +18,7 @@ FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*
 LATE = {
     "cli/commands.py": {"typer"},
     "emit/native/runtime.py": {"llvmlite", "numba"},
-    **{f"estimators/{file}.py": {"sklearn"} for file in ("base", "classifier", "regressor")},
+    **{f"estimators/{file}.py": {"sklearn"} for file in ("base", "classifier", "intervals", "regressor")},
 }
 """Files that import heavy libraries at their top, and are themselves loaded late."""
 

@@ -35,6 +35,7 @@ from chainrule.nn.losses import (
     Loss,
     Poisson,
     Quantile,
+    Quantiles,
     find_loss,
     loss_from_json,
 )
@@ -54,7 +55,7 @@ TARGETS = {
 }
 EACH = [
     *[LOSSES[name]() for name in sorted(LOSSES)],
-    *(Huber(0.3), Quantile(0.1), Focal(0.0), Focal(0.5), Focal(3.5)),
+    *(Huber(0.3), Quantile(0.1), Quantiles((0.3,)), Focal(0.0), Focal(0.5), Focal(3.5)),
     *(CrossEntropy(label_smoothing=0.1), BinaryCrossEntropy(label_smoothing=0.2)),
 ]
 
@@ -119,11 +120,20 @@ def poisson_loss(weights):
     return np.mean(deviance) / 2 - constant
 
 
+def mean_pinball_losses(weights):
+    columns = [
+        metrics.mean_pinball_loss(VALUES[:, j], Z[:, j], alpha=q, sample_weight=weights)
+        for j, q in enumerate((0.1, 0.4, 0.8))
+    ]
+    return np.mean(columns)
+
+
 VALUES = INPUTS["values"]
 MEASURES = [
     (MSE(), lambda w: metrics.mean_squared_error(VALUES, Z, sample_weight=w)),
     (MAE(), lambda w: metrics.mean_absolute_error(VALUES, Z, sample_weight=w)),
     (Quantile(0.2), lambda w: metrics.mean_pinball_loss(VALUES, Z, alpha=0.2, sample_weight=w)),
+    (Quantiles([0.1, 0.4, 0.8]), mean_pinball_losses),
     (Huber(0.7), lambda w: np.average(special.huber(0.7, Z - VALUES).mean(axis=1), weights=w)),
     (Cosine(), lambda w: np.average(metrics.pairwise.paired_cosine_distances(Z, VALUES), weights=w)),
     (Poisson(), poisson_loss),
@@ -177,6 +187,13 @@ def test_a_loss_is_in_the_type_of_the_outputs(loss):
         (Huber(0.5), [[2.0]], [[2.0]], 0.0, 0.0),
         (Huber(0.5), [[2.5]], [[2.0]], 0.125, 0.5),
         (Quantile(0.9), [[2.0]], [[2.0]], 0.0, -0.9),
+        (
+            Quantiles((0.2, 0.9)),
+            [[2.0, 3.0, 4.0, 0.0]],
+            [[2.0, 2.0, 2.0, 2.0]],
+            0.875,
+            [[-0.05, 0.025, 0.2, -0.225]],
+        ),
         (Hinge(), [[1.0]], [[1.0]], 0.0, 0.0),
         (Hinge(), [[-1.0]], [[0.0]], 0.0, 0.0),
         (CategoricalHinge(), [[1.0, 0.0]], [0], 0.0, 0.0),
@@ -378,6 +395,12 @@ def test_classes_must_be_whole_numbers(name):
         (lambda: Quantile(0), "Quantile: q must be above 0 and below 1, got 0"),
         (lambda: Quantile(1.0), "got 1.0"),
         (lambda: Quantile(95), "got 95"),
+        (lambda: Quantiles(()), r"Quantiles: qs must be a list of numbers between 0 and 1, got \(\)"),
+        (lambda: Quantiles(0.5), "got 0.5. Pass e.g. "),
+        (lambda: Quantiles([0.1, 1.0]), "Quantiles: qs must be above 0 and below 1, got 1.0"),
+        (lambda: Quantiles(["a"]), "got 'a'"),
+        (lambda: Quantiles([0.1, 0.9, 0.5]), r"qs must rise from one to the next, got \[0.1, 0.9, 0.5\]"),
+        (lambda: Quantiles([0.5, 0.5]), "must rise"),
         (lambda: Focal(-0.1), "Focal: gamma must be at least 0 and finite, got -0.1"),
         (lambda: Focal(np.nan), "got nan"),
         (lambda: CrossEntropy(1.0), "CrossEntropy: label_smoothing must be at least 0 and below 1, got 1.0"),
@@ -403,6 +426,28 @@ def test_losses_are_found_by_name_as_objects_and_as_functions():
     assert find_loss(functools.partial(pinch)).name == "custom"
 
 
+def test_quantiles_need_as_many_outputs():
+    with pytest.raises(
+        ShapeError, match=r"2 quantiles need 2 outputs, or a multiple of that, got 3\. Give the last"
+    ):
+        Quantiles([0.1, 0.9])(Z, VALUES)
+
+
+def test_several_quantiles_are_the_mean_of_each():
+    qs, t = (0.1, 0.35, 0.9), np.repeat(VALUES[:, :1], 3, axis=1)
+    each = [float(Quantile(q)(Z[:, [j]], t[:, [j]], W)) for j, q in enumerate(qs)]
+    assert float(Quantiles(np.array(qs))(Z, t, W)) == pytest.approx(np.mean(each), rel=1e-14)
+
+
+def test_sorting_outputs_makes_the_loss_of_quantiles_smaller():
+    loss, t = Quantiles((0.1, 0.35, 0.9)), np.repeat(VALUES[:, :1], 3, axis=1)
+    for row in range(len(Z)):
+        own, target = Z[[row]], t[[row]]
+        if (np.diff(own) < 0).any():
+            assert float(loss(np.sort(own), target)) < float(loss(own, target))
+    assert (np.diff(Z) < 0).any(axis=1).sum() >= 3
+
+
 @pytest.mark.parametrize("unknown", ["crossentropy", "MSE", None, 3, ["mse"]])
 def test_unknown_losses(unknown):
     with pytest.raises(UnknownNameError, match=r"loss .* is unknown.* Known: binary_cross_entropy, "):
@@ -414,7 +459,7 @@ def test_a_class_instead_of_an_object():
         find_loss(Huber)
 
 
-@pytest.mark.parametrize("loss", [*EACH, Huber(np.float32(0.25))], ids=repr)
+@pytest.mark.parametrize("loss", [*EACH, Huber(np.float32(0.25)), Quantiles([0.1, 0.9])], ids=repr)
 def test_losses_come_back_from_json(loss):
     text = json.dumps(loss.to_json())
     assert loss_from_json(json.loads(text)) == loss

@@ -1,7 +1,7 @@
 """Record what PyTorch gives for losses and their gradients: python tests/golden/make_losses.py
 
 Needs PyTorch (the extra `bench`). Where PyTorch has the loss, its own function is called; where it has not
-(quantile, hinge, focal, weighted means), the formula is written out with PyTorch's functions, and the
+(quantiles, hinge, focal, weighted means), the formula is written out with PyTorch's functions, and the
 gradient is its autograd's.
 """
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 ROWS, OUTPUTS = 6, 3
 CLASS_WEIGHTS = [0.5, 2.0, 1.25]
+DEFAULT_QS = [0.05, 0.5, 0.95]
 
 
 def made_inputs():
@@ -36,6 +37,16 @@ def made_inputs():
 
 def pinball(q):
     return lambda z, t: torch.where(t > z, q * (t - z), (1 - q) * (z - t))
+
+
+def pinballs(qs):
+    """Output after output, quantiles in turn."""
+
+    def elements(z, t):
+        columns = [pinball(qs[j % len(qs)])(z[:, j], t[:, j]) for j in range(OUTPUTS)]
+        return torch.stack(columns, dim=1)
+
+    return elements
 
 
 def hinge(z, t):
@@ -94,6 +105,14 @@ CASES = [
             pinball(q),
         )
         for q in (0.5, 0.1, 0.9)
+    ],
+    *[
+        (
+            "quantiles", {"qs": qs} if qs != DEFAULT_QS else {}, "values",
+            lambda z, t, qs=qs: pinballs(qs)(z, t).mean(),
+            pinballs(qs),
+        )
+        for qs in (DEFAULT_QS, [0.3], [0.01, 0.2, 0.8])
     ],
     ("poisson", {}, "counts", poisson, lambda z, t: poisson(z, t, reduction="none")),
     ("cosine", {}, "values", lambda z, t: cosine(z, t).mean(), cosine),

@@ -8,15 +8,14 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from ..training.network import Network
-from .base import BasePerceptron
 from .bridge import with_callbacks
+from .intervals import IntervalPerceptron
 from .targets import Values
 
 Array = np.ndarray[Any, Any]
 
 
-class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     """A network for values, with scikit-learn's parameters and more.
 
     Parameters
@@ -89,6 +88,11 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         Printed NumPy, compiled loops, or whichever the work is worth.
     callbacks : sequence
         This package's; `set_callbacks` takes scikit-learn's.
+    quantiles : sequence of float, optional
+        What is learned in place of the mean: rising numbers between 0 and 1, e.g. [0.05, 0.5, 0.95], each an
+        output of the network, by the pinball loss in place of `loss`. See `predict_quantiles`.
+    calibration_fraction : float, optional
+        The share of rows that `fit` holds back from training for `predict_interval`; drawn by `random_state`.
 
     Attributes
     ----------
@@ -100,12 +104,14 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
     loss_curve_ : list of float
         Of each epoch, the mean over its rows, with penalties.
     validation_scores_, best_validation_score_ : list of float, float
-        Of the rows held back, after each epoch: R2; None without early stopping.
+        Of the rows held back, after each epoch: R2, or of quantiles the mean of their D2, the share of the
+        pinball loss that the network saves over constants; None without early stopping.
     validation_loss_curve_ : list of float
         The loss of the rows held back, without penalties.
     n_iter_, t_ : int
         Epochs of the last fit; rows seen in all.
     n_layers_, n_outputs_ : int
+        Layers with the input; outputs of the network, for each column of y as many as there are quantiles.
     out_activation_ : str
     n_features_in_, feature_names_in_ : int, ndarray
         Columns of X, and their names where it has such.
@@ -113,6 +119,10 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         To be printed, explained, checked, saved.
     history_ : History
         Of the last fit.
+    quantiles_ : tuple of float
+        Those learned; empty where it is the mean.
+    calibration_residuals_ : ndarray, shape (rows, outputs, quantiles or 1)
+        Values minus predictions of the rows held back, or given to `calibrate`; there only after that.
 
     Examples
     --------
@@ -162,6 +172,8 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         clip_norm: float | None = None,
         engine: str = "auto",
         callbacks: Any = (),
+        quantiles: Any = None,
+        calibration_fraction: float | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -197,6 +209,8 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         self.clip_norm = clip_norm
         self.engine = engine
         self.callbacks = callbacks
+        self.quantiles = quantiles
+        self.calibration_fraction = calibration_fraction
 
     @with_callbacks
     def fit(
@@ -231,33 +245,35 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         ConvergenceWarning
             If the most iterations were not enough.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        rows, held = self._hold_back(X, y, sample_weight)
+        self._fit(*rows, (X_val, y_val, sample_weight_val))
+        return self if held is None else self.calibrate(*held)
 
     @available_if(lambda self: self._in_steps())
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on rows and their values for one more epoch; arguments as for `fit`."""
+        """Train on rows and their values for one more epoch; arguments as for `fit`.
+
+        No rows are held back: before `predict_interval`, call `calibrate`.
+        """
+        self._forget_calibration()
         return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
 
     def _targets_of(self, y: Array, incremental: bool, first: bool) -> Values:
-        return Values(1 if y.ndim == 1 else y.shape[1])
-
-    def _targets_to_json(self) -> dict[str, Any]:
-        return {}
-
-    def _restore_targets(self, stored: dict[str, Any]) -> None:
-        """Nothing: how many values there are is told by the network."""
-
-    def _known_targets(self, network: Network) -> Values:
-        return Values(int(network.outputs or 1))
+        return self._values_of(1 if y.ndim == 1 else y.shape[1], first)
 
     def _score_outputs(self, z: Array, numbers: Array, weights: Array | None) -> float:
         from sklearn.metrics import r2_score
 
+        if self.quantiles_:
+            return self._score_quantiles(z, numbers, weights)
         return float(r2_score(numbers, z, sample_weight=weights)) if np.isfinite(z).all() else float("nan")
 
     def predict(self, X: Any) -> Array:
         """The value of each row.
+
+        Where quantiles are learned, the median; if 0.5 is not among them, what lies linearly between its
+        neighbours, and of a single quantile this one.
 
         Parameters
         ----------
@@ -267,5 +283,5 @@ class MLPRegressor(RegressorMixin, BasePerceptron):  # type: ignore[misc]
         -------
         ndarray, shape (rows,), or (rows, outputs) for several
         """
-        p = self._outputs(X, "p")
+        p = self._at(self._centres(X), 0.5) if self.quantiles_ else self._outputs(X, "p")
         return p[:, 0] if p.shape[1] == 1 else p

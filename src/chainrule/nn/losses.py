@@ -7,14 +7,18 @@ this module, and by name.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ParameterError, unknown_name
+import numpy as np
+
+from ..checks import counted, real_number
+from ..errors import ParameterError, ShapeError, unknown_name
 from ..graph.tensor import Tensor
 from ..ops import abs as absolute
-from ..ops import exp, relu, sqrt, where
+from ..ops import concatenate, exp, expand, relu, sqrt, where
 from ..ops.elementwise import like
 from .class_losses import (
     BinaryCrossEntropy,
@@ -159,6 +163,68 @@ class Quantile(Loss):
 
 
 @dataclass(frozen=True)
+class Quantiles(Loss):
+    """Several quantiles at once, an output for each (pinball losses); in the target's unit.
+
+    L = mean(max(q * (t - p), (1 - q) * (p - t))) over rows and outputs, where q goes through `qs` from output
+    to output, and begins anew after the last. Targets have as many columns as there are outputs: the
+    same number is repeated for all its quantiles. Where p = t, the slope -q is taken. Outputs may cross; in
+    each row, sorting those of one target makes the loss smaller.
+
+    Parameters
+    ----------
+    qs : sequence of float
+        Which quantiles, rising, each between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        For other qs.
+    ShapeError
+        When called, if the outputs are not as many as the quantiles, or a multiple of that.
+
+    References
+    ----------
+    Koenker and Bassett (1978), Regression quantiles. Chernozhukov, Fernandez-Val and Galichon (2010),
+    Quantile and probability curves without crossing: what sorting does.
+    """
+
+    name = "quantiles"
+    qs: tuple[float, ...] = (0.05, 0.5, 0.95)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "qs", checked_quantiles(self.qs, "Quantiles: qs"))  # the dataclass is frozen
+
+    def elements(self, z: Tensor, t: Tensor) -> Tensor:
+        outputs, count = z.shape[1], len(self.qs)
+        if not isinstance(outputs, int) or outputs % count:
+            raise ShapeError(
+                f"loss quantiles: {counted(count, 'quantile')} need {count} outputs, or a multiple of that, "
+                f"got {outputs}. Give the last layer {counted(count, 'unit')} for each column of targets, or "
+                "take loss quantile for a single one."
+            )
+        each = [expand(like(q, z), (1,)) for q in self.qs]
+        q = named(concatenate(each * (outputs // count)), "q")
+        error = _error(z, t)
+        slope = named(where(error > 0, 1 - q, -q), "slope")
+        return slope * error
+
+
+def checked_quantiles(values: Any, what: str) -> tuple[float, ...]:
+    """Rising numbers between 0 and 1 as floats; raises ParameterError."""
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    if not isinstance(listed, list | tuple) or not listed:
+        raise ParameterError(
+            f"{what} must be a list of numbers between 0 and 1, got {values!r:.60}. "
+            "Pass e.g. [0.05, 0.5, 0.95]."
+        )
+    found = tuple(real_number(q, what, 0, 1, low_too=False) for q in listed)
+    if any(low >= high for low, high in itertools.pairwise(found)):
+        raise ParameterError(f"{what} must rise from one to the next, got {values!r:.60}. Sort them.")
+    return found
+
+
+@dataclass(frozen=True)
 class Poisson(Loss):
     """For counts: outputs are logarithms of rates, L = mean(exp(z) - t * z) over rows and outputs, in nats.
 
@@ -235,7 +301,7 @@ class Custom(Loss):
 LOSSES: dict[str, type[Loss]] = {
     cls.name: cls
     for cls in (
-        MSE, HalfSum, Sum, MAE, Huber, Quantile, Poisson, Cosine,
+        MSE, HalfSum, Sum, MAE, Huber, Quantile, Quantiles, Poisson, Cosine,
         CrossEntropy, Focal, CategoricalHinge, BinaryCrossEntropy, Hinge, KLDivergence,
     )
 }  # fmt: skip
@@ -308,6 +374,6 @@ def _length(x: Tensor, name: str) -> Tensor:
 
 __all__ = [
     "LOSSES", "MAE", "MSE", "BinaryCrossEntropy", "CategoricalHinge", "Cosine", "CrossEntropy", "Custom",
-    "Focal", "HalfSum", "Hinge", "Huber", "KLDivergence", "Loss", "Poisson", "Quantile", "Sum", "find_loss",
-    "loss_from_json",
+    "Focal", "HalfSum", "Hinge", "Huber", "KLDivergence", "Loss", "Poisson", "Quantile", "Quantiles", "Sum",
+    "checked_quantiles", "find_loss", "loss_from_json",
 ]  # fmt: skip
