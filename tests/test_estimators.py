@@ -313,6 +313,47 @@ def test_gradients_are_clipped():
     np.testing.assert_allclose(by_value.coefs_[0], start.coefs_[0], atol=1e-9)
 
 
+def test_rows_are_predicted_in_parts_as_at_once(monkeypatch):
+    from chainrule.estimators import predicting
+
+    model = classifier(dropout=0.1, norm="batch").fit(X, NAMES)
+    whole = model.predict_proba(X)
+    monkeypatch.setattr(predicting, "FEW", 20)
+    monkeypatch.setattr(predicting, "CHUNK", 16)
+    np.testing.assert_allclose(model.predict_proba(X), whole, rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(sparse.csr_array(X)), whole, rtol=1e-12)
+    spoilt = X.copy()
+    spoilt[130, 2] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.predict(spoilt)
+
+
+def test_rows_beyond_the_networks_type_are_refused():
+    model = classifier(max_iter=2).fit(X.astype("float32"), Y)
+    assert model.coefs_[0].dtype == np.float32
+    assert model.predict_proba(X).dtype == np.float32
+    with pytest.raises(DataError, match=r"X: 1e\+60 in row 3, column 1 is too large for float32"):
+        model.predict(np.where(np.arange(600).reshape(150, 4) == 13, 1e60, X))
+
+
+def test_blas_has_its_threads_again_afterwards():
+    from threadpoolctl import threadpool_info
+
+    from chainrule.emit.pools import MUCH, calm, side_by_side
+
+    def counts():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = counts()
+    with calm() as threads, calm():
+        assert threads == max(before)
+        assert set(counts()) == {1}
+        assert side_by_side(lambda x: x * x, range(9)) == [x * x for x in range(9)]
+    with calm(2 * MUCH):
+        assert counts() == before
+    assert counts() == before
+
+
 def test_both_engines_find_the_same():
     by_numpy, by_numba = (classifier(engine=engine, dropout=0.2).fit(X, Y) for engine in ("numpy", "numba"))
     np.testing.assert_allclose(by_numpy.coefs_[0], by_numba.coefs_[0], rtol=1e-9)

@@ -25,10 +25,10 @@ from . import building, solving
 from .bridge import CallbackSupportMixin, bridge
 from .files import load_estimator, save_estimator
 from .parameters import check_parameters
+from .predicting import outputs_of_rows, plainly_right
 from .watching import Held, Progress, Watch, begin_counts, first_counts
 
 Array = np.ndarray[Any, Any]
-CHUNK = 1024  # rows predicted at a time: what comes out of a layer stays in the processor's cache
 
 
 class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -309,28 +309,15 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any, kind: str) -> Array:
         """The network's outputs ("z") or what they predict ("p") for rows."""
         check_is_fitted(self)
-        weights, network = self._weights(), self._network
-        X = self._checked_rows(X)
-        parts = []
-        for i in range(0, X.shape[0], CHUNK):
-            rows = np.ascontiguousarray(dense(X[i : i + CHUNK]), network.dtype)
-            parts += network._outputs_of([rows], kind, weights)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _checked_rows(self, X: Any) -> Any:
-        """Rows as scikit-learn checks them; what is plainly right is let pass without much ado."""
-        if (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype.kind == "f"
-            and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
-            and not hasattr(self, "feature_names_in_")
-            and np.isfinite(X.sum())
-        ):
-            return X
+        network, weights = self._network, self._weights()
+        if plainly_right(X, self.n_features_in_) and not hasattr(self, "feature_names_in_"):
+            found = outputs_of_rows(network, X, kind, weights)
+            if found is not None:
+                return found
         with config_context(array_api_dispatch=False):
-            return validate_data(self, X, accept_sparse="csr", reset=False)
+            X = validate_data(self, X, accept_sparse="csr", reset=False)
+        X = check_inputs(X, None, network.dtype)
+        return np.asarray(outputs_of_rows(network, X, kind, weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
