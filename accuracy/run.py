@@ -1,23 +1,28 @@
-"""Published accuracies beside ours; exits 1 if one that is asked for is not met.
+"""Published accuracies beside ours, our networks beside other methods; exits 1 if what is asked is not met.
 
-python accuracy/run.py                     all of it: about five minutes
-python accuracy/run.py --only xor,mitchell
+python accuracy/run.py                     all of it
+python accuracy/run.py books               the networks of books and tutorials: five minutes
+python accuracy/run.py books --only xor,mitchell
+python accuracy/run.py tables --quick      tables and images, two seeds of each
+python accuracy/run.py tables --only adult,digits --seeds 3
 python accuracy/run.py --batch-sizes       the table of docs/batch_sizes.md instead: about half a minute
 """
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import batch_sizes
+import books
+import tables
 from chainrule.version import __version__
 from checks import CHECKS
-from mnist import DataMissing
-from table import table
+from datasets import DATASETS
+from methods import METHODS
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-HEAD = ["example", "published", "ours", "asked", "met"]
+PARTS = {"books": "## Books and tutorials", "tables": "## Tables and images"}
+QUICK = 2  # seeds
 
 
 def main(arguments=None):
@@ -25,86 +30,74 @@ def main(arguments=None):
     if options.batch_sizes:
         print(batch_sizes.report())
         return 0
-    checks = [check for check in CHECKS if check.name in options.only]
-    lines, skipped = run(checks, Progress(checks))
-    text = "\n".join([f"chainrule {__version__}\n", table(HEAD, map(cells, lines)), *skipped])
-    print(text)
+    sections, met = {}, []
+    for part in options.parts:
+        text, well = {"books": of_books, "tables": of_tables}[part](options)
+        if text:
+            sections[part] = f"{PARTS[part]}\n\nchainrule {__version__}\n\n{text}"
+            met.append(well)
+    print("\n\n".join(sections.values()))
     if options.write:
-        RESULTS.write_text(f"# Accuracy\n\n{text}\n", encoding="utf-8")
-    return 0 if all(line.met in (True, None) for line in lines) else 1
+        write(sections)
+    return 0 if all(met) else 1
 
 
-def run(checks, progress):
-    """The table's lines, and a sentence for the checks that have no data."""
-    lines, skipped = [], {}
-    with progress:
-        for check in checks:
-            try:
-                lines.append(check.run(progress.of(check)))
-            except DataMissing as missing:
-                skipped.setdefault(str(missing), []).append(check.name)
-            progress.finished(check)
-    return lines, [f"Skipped: {', '.join(names)}. {reason}" for reason, names in skipped.items()]
+def of_books(options):
+    checks = [check for check in CHECKS if check.name in options.only]
+    return books.report(checks) if checks else ("", True)
 
 
-def cells(line):
-    met = {True: "yes", False: "no", None: "-"}[line.met]
-    return [line.example, line.published, line.ours, line.asked, met]
+def of_tables(options):
+    names = [name for name in DATASETS if name in options.only]
+    if not names:
+        return "", True
+    seeds = QUICK if options.quick else options.seeds
+    results, notes = tables.run(names, options.methods, seeds, options.resume, tell)
+    text, met = tables.report(results, names)
+    return "\n\n".join(part for part in (text, *notes) if part), met
 
 
-class Progress:
-    """A bar on standard error with the time left of all checks; elsewhere a line for each."""
+def tell(line):
+    print(line, file=sys.stderr, flush=True)
 
-    def __init__(self, checks):
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
 
-        self.console = Console(stderr=True)
-        columns = [TextColumn("{task.description:<10}"), BarColumn(), TimeElapsedColumn(), TextColumn("left")]
-        self.bar = Bar(
-            *columns,
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.total, self.done = sum(check.seconds for check in checks), 0.0
-        self.task, self.started = self.bar.add_task("", total=self.total), time.perf_counter()
-
-    def __enter__(self):
-        self.bar.start()
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.bar.stop()
-
-    def of(self, check):
-        """What a check calls with the share of it that is done."""
-        self.bar.update(self.task, description=check.name)
-        return lambda share: self.bar.update(self.task, completed=self.done + share * check.seconds)
-
-    def finished(self, check):
-        self.done += check.seconds
-        self.bar.update(self.task, completed=self.done)
-        if not self.console.is_terminal:
-            seconds = time.perf_counter() - self.started
-            left = seconds * (self.total / self.done - 1)
-            self.console.print(
-                f"{check.name}: done, {seconds:.0f} s in all, about {left:.0f} s left",
-                highlight=False,
-                soft_wrap=True,
-            )
+def write(sections):
+    """Put sections into the results, and leave the others as they are."""
+    kept = {}
+    if RESULTS.exists():
+        for text in RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]:
+            kept |= {
+                part: f"## {text.strip()}"
+                for part, title in PARTS.items()
+                if title == f"## {text}".splitlines()[0]
+            }
+    whole = kept | sections
+    parts = ["# Accuracy", *(whole[part] for part in PARTS if part in whole)]
+    RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def parse_options(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [check.name for check in CHECKS]
+    names = list(dict.fromkeys([*(check.name for check in CHECKS), *DATASETS]))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=" or ".join(PARTS))
     parser.add_argument("--only", type=names_of(names), default=names, help="some of " + ", ".join(names))
+    parser.add_argument(
+        "--methods", type=names_of(METHODS), default=list(METHODS), help="some of " + ", ".join(METHODS)
+    )
+    parser.add_argument("--seeds", type=int, help="for each set of tables and images; 10, and MNIST 3")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} seeds")
+    parser.add_argument("--resume", action="store_true", help="go on where a run of tables was interrupted")
     parser.add_argument("--batch-sizes", action="store_true", help="print the table of docs/batch_sizes.md")
-    parser.add_argument("--write", action="store_true", help=f"write the table to accuracy/{RESULTS.name}")
-    return parser.parse_args(arguments)
+    parser.add_argument("--write", action="store_true", help=f"write what was run to accuracy/{RESULTS.name}")
+    options = parser.parse_args(arguments)
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        parser.error(f"{unknown[0]!r} is none of {', '.join(PARTS)}")
+    options.parts = options.parts or list(PARTS)
+    if options.seeds is not None and options.seeds < 2:
+        parser.error("--seeds must be 2 or more: there is no standard error of one")
+    return options
 
 
 def names_of(known):

@@ -67,13 +67,13 @@ def environment(threads, **more):
     return surroundings() | settings | more
 
 
-def run_worker(module, job, threads=1, timeout=900, **more):
-    """What `python -m module job` answers: its last line of output, read as JSON."""
+def run_worker(module, job, threads=1, timeout=900, folder=HERE, **more):
+    """What `python -m module job`, run in the folder, answers: its last line of output, read as JSON."""
     command = [sys.executable, "-m", module, json.dumps(job)]
     try:
         done = subprocess.run(
             command,
-            cwd=HERE,
+            cwd=folder,
             env=environment(threads, **more),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -12,7 +12,7 @@ def checked(monkeypatch, *lines):
     """The command with checks that return these lines."""
     made = [Check(f"check{k}", 1.0, lambda tick, line=line: line) for k, line in enumerate(lines)]
     monkeypatch.setattr(run, "CHECKS", made)
-    return run.main([])
+    return run.main(["books"])
 
 
 def test_a_number_that_is_not_met_is_shown_and_fails(monkeypatch, capsys):
@@ -44,7 +44,7 @@ def test_all_that_is_asked_being_met_is_success(monkeypatch):
 
 def test_missing_data_is_skipped_with_a_reason(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
-    assert run.main(["--only", "darkness"]) == 0
+    assert run.main(["books", "--only", "darkness"]) == 0
     printed = capsys.readouterr().out
     assert f"Skipped: darkness. {tmp_path / 'mnist.npz'} is not there." in printed
     assert "CHAINRULE_DATA=folder make accuracy" in printed
@@ -59,12 +59,12 @@ def test_the_data_folder_is_in_the_checkout_unless_it_is_named(monkeypatch, tmp_
 
 def test_an_unknown_check_is_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
-        run.main(["--only", "xor,nielson"])
+        run.main(["books", "--only", "xor,nielson"])
     assert "'nielson' is none of xor, mitchell" in capsys.readouterr().err
 
 
 def test_results_are_written_where_asked(monkeypatch, tmp_path):
     monkeypatch.setattr(run, "CHECKS", [Check("one", 1.0, lambda tick: Line("one", "1", "2", "1", True))])
     monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
-    assert run.main(["--write"]) == 0
+    assert run.main(["books", "--write"]) == 0
     assert run.RESULTS.read_text(encoding="utf-8").startswith("# Accuracy\n")
