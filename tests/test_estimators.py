@@ -123,6 +123,20 @@ def test_alpha_may_change_between_warm_starts():
     assert np.abs(twin.coefs_[0]).sum() < np.abs(model.coefs_[0]).sum()
 
 
+def test_the_loss_may_change_between_warm_starts():
+    model = regressor(warm_start=True, max_iter=40, learning_rate_init=0.02).fit(XR, YR)
+    model.set_params(loss=cr.losses.Quantile(0.95)).fit(XR, YR)
+    assert model.network_.loss == "quantile"
+    assert (model.predict(XR) >= YR).mean() > 0.8
+
+
+def test_a_float32_network_stays_so_where_float64_rows_follow():
+    model = classifier(warm_start=True).fit(X.astype("float32"), Y)
+    twin = pickle.loads(pickle.dumps(model)).fit(X.astype("float32"), Y)
+    assert same(model.fit(X, Y), twin)
+    assert model.coefs_[0].dtype == np.float32
+
+
 def test_first_weights():
     for init in ("orthogonal", cr.inits.He("normal")):
         model = classifier(init=init, max_iter=1, learning_rate_init=1e-12).fit(X, Y)

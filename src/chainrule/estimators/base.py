@@ -74,6 +74,10 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"{X.shape[1]} and {outputs}. Fit anew with warm_start=False."
             )
         else:
+            if loss != self._network._losses[0]:
+                self._network._losses = [loss]
+                self._network._forget_graph()
+                self.out_activation_ = out_activation(loss)
             building.adjust(self, self._network)
             self._network.set_parameters(self._weights())
         if not incremental or not hasattr(self, "_optimizer"):
@@ -81,6 +85,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         begin_counts(self, stochastic)
         early = bool(self.early_stopping) and stochastic
         held = self._given_validation(validation, targets, loss)
+        X = check_inputs(X, None, self._network.dtype)
         rows, split = self._rows(X, y, sample_weight, targets, loss, early and held is None, incremental)
         held = held or split
         if self._seed is None:  # after all that scikit-learn draws before its first epoch
