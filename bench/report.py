@@ -168,6 +168,41 @@ def start_table(readings):
         )
 
 
+ESTIMATOR = """\
+## Estimators beside scikit-learn's
+
+Seconds that `MLPClassifier` takes to fit a given number of epochs and to predict the rows that it was
+fitted to: scikit-learn's and chainrule's with scikit-learn's settings, kernels compiled before. The
+better of one and two threads (an asterisk: two), medians over rounds; the ratio is the median of the
+rounds' ratios. Losses are those of the last epoch, without rounds; the order of rows differs.
+"""
+ESTIMATOR_TARGETS = {"fit": 3, "predict": 2}  # times as fast
+
+
+def estimator_tables(readings):
+    yield ESTIMATOR
+    for what, target in ESTIMATOR_TARGETS.items():
+        best = best_times(readings, ("dataset", "dtype", "library"), what)
+        rows = []
+        for name, dtype in dict.fromkeys((r["dataset"], r["dtype"]) for r in readings):
+            theirs, ours = ((name, dtype, library) for library in ("sklearn", "chainrule"))
+            if theirs not in best or ours not in best:
+                continue
+            faster = ratio(best, theirs, ours)
+            losses = [next(r["loss"] for r in readings if key_of(r) == key) for key in (theirs, ours)]
+            times = [f"{best[key][0]:.4f}{' ' if best[key][1] == 1 else '*'}" for key in (theirs, ours)]
+            met = "yes" if faster >= target else "no"
+            loss = [f"{losses[0]:.4f}", f"{losses[1]:.4f}"] if what == "fit" else []
+            rows.append([f"{name}, {dtype}", *times, number(faster), f"{target:g}", met, *loss])
+        head = ["set", "scikit-learn, s", "chainrule, s", "times as fast", "target", "met"]
+        head += ["its loss", "ours"] if what == "fit" else []
+        yield f"### {what}\n\n" + table(head, rows)
+
+
+def key_of(reading):
+    return reading["dataset"], reading["dtype"], reading["library"]
+
+
 COMPILE = """\
 ## Compile time
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import measure
 import report
 from cold_start import STARTS, time_to_accuracy
+from estimators import ESTIMATORS, SETS, time_estimators
 from networks import NETWORKS, OPTIMIZERS, QUICK, RULE_LIBRARIES, RULE_NETWORKS, RULES
 from processes import LIBRARIES, Progress, WorkerError, version_of, why_missing
 
@@ -26,6 +27,7 @@ SECTIONS = {
     "steps": "the time of a training step in every library",
     "optimizers": "the same for each of chainrule's update rules",
     "start": "from a cold start to 97% on the digits",
+    "estimators": "fit and predict of MLPClassifier beside scikit-learn's",
     "compile": "chainrule's compile time and import time",
     "memory": "peak memory",
 }
@@ -96,6 +98,15 @@ def run(options, libraries, progress):
         result["failures"] += [
             f"{STARTS[name][0]}, from a cold start: {said}" for name, said in failed.items()
         ]
+    if "estimators" in options.sections and set(ESTIMATORS) <= set(libraries):
+        names = list(SETS)[:1] if quick else list(SETS)
+        result["estimators"], failed = time_estimators(
+            names, thread_counts, options.rounds, 1 if quick else 3, progress
+        )
+        result["failures"] += [
+            f"{LIBRARIES[library][0]}, MLPClassifier on {name} in {dtype}: {said}"
+            for (name, dtype, library), said in failed.items()
+        ]
     if "compile" in options.sections and "chainrule" in libraries:
         try:
             result["import"] = measure.import_time(3 if quick else 9, progress)
@@ -125,6 +136,8 @@ def markdown(result):
         parts += report.rule_tables(result["optimizers"])
     if result.get("start"):
         parts += report.start_table(result["start"])
+    if result.get("estimators"):
+        parts += report.estimator_tables(result["estimators"])
     if "compile_imports" in result:
         parts.append(report.compile_table(result["compile_seconds"], result["compile_imports"]))
     if "import" in result:
