@@ -92,7 +92,7 @@ def test_train_digits_reaches_its_aim_and_says_so(run, tmp_path, monkeypatch):
     accuracy = float(re.search(r"Accuracy (0\.\d+)", out)[1])
     assert accuracy >= 0.97
     assert "Saved to digits.chainrule\n" in out
-    assert "epoch 40/40  loss" in err
+    assert "epoch 20/20  loss" in err
     assert max(map(len, (out + err).splitlines())) <= 80
 
 

@@ -31,6 +31,7 @@ from chainrule.nn.layers import Context
 from chainrule.nn.maxout import Maxout
 from chainrule.nn.network import BaseNetwork
 from chainrule.nn.regularise import BatchNorm, Dropout, LayerNorm
+from chainrule.nn.scaling import Pieces
 from chainrule.nn.wiring import Input
 from chainrule.optim.rules import SGD
 
@@ -554,6 +555,7 @@ LAYERS = [
     Dense(4, bias=False),
     Maxout(2, 3, init="normal", l2=1.0),
     Dropout(0.25, name="drop"),
+    Pieces([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]),
     BatchNorm(0.75, 1e-3, frozen=True),
     LayerNorm(1e-4, frozen="gamma", name="norm"),
 ]

@@ -17,11 +17,12 @@ from ..nn.init import INITS
 from ..nn.layers import Layer
 from ..nn.losses import LOSSES, Loss
 from ..nn.regularise import BatchNorm, Dropout
-from ..nn.scaling import Rescale, Standardize
+from ..nn.scaling import Pieces, Rescale, Standardize
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
 from ..optim.schedules import SCHEDULES
 from ..tables.defaults import Defaults
 from ..tables.encoding import Encoding
+from ..tables.pieces import cut_columns, find_knots
 from ..tables.table import Table
 from ..tables.target import EXACT
 from ..tables.wording import shown
@@ -161,24 +162,31 @@ def make_network(
         "l2": settings.get("network", "l2", 0.0),
         "init": None if start is None else _make(settings, "init", INITS, start),
     }
-    layers: list[Layer] = [Standardize(*_mean_and_spread(table.name, X, encoding))]
+    mean, spread = _mean_and_spread(table.name, X, encoding)
+    layers: list[Layer] = [Standardize(mean, spread)]
+    scaled = ((X - mean) / spread).astype(np.float32)
+    columns = cut_columns(scaled)
+    pieces = settings.get("network", "pieces", usual.pieces_of(columns))
+    dropout = settings.get("network", "dropout", usual.dropout)
     with spoken(settings):
+        if pieces and columns:
+            layers.append(Pieces(find_knots(scaled[:, :columns], pieces)))
         for units, activation in zip(hidden, _activations(settings, len(hidden)), strict=True):
             layers.append(Dense(units, activation, **weights))
             if settings.get("network", "batch_norm"):
                 layers.append(BatchNorm())
-            if rate := settings.get("network", "dropout"):
-                layers.append(Dropout(rate))
+            if dropout:
+                layers.append(Dropout(dropout))
         outputs = len(np.unique(y)) if goal.loss.target == "classes" else 1
         layers.append(Dense(outputs, **weights))
         if goal.in_unit:
-            spread = float(y.std())
-            if spread and not LEAST_SPREAD < spread < LARGEST_SPREAD:
+            unit = float(y.std())
+            if unit and not LEAST_SPREAD < unit < LARGEST_SPREAD:
                 raise DataError(
-                    f"{table.name}: column {shown(table.target)} varies by {spread:.3g}, whose square "
+                    f"{table.name}: column {shown(table.target)} varies by {unit:.3g}, whose square "
                     "float32 cannot hold. Use another unit."
                 )
-            layers.append(Rescale([y.mean()], [spread or 1.0]))
+            layers.append(Rescale([y.mean()], [unit or 1.0]))
         return Network(layers, loss=goal.loss)
 
 
@@ -213,7 +221,7 @@ def _mean_and_spread(name: str, X: Array, encoding: Encoding) -> tuple[Array, Ar
     return np.where(scaled, X.mean(axis=0), 0.0), np.where(constant | ~scaled, 1.0, spread)
 
 
-def make_optimizer(settings: Settings, values: Array | None) -> Optimizer:
+def make_optimizer(settings: Settings, values: Array | None, usual: Defaults) -> Optimizer:
     """The optimizer, with its schedule if one is stated.
 
     Parameters
@@ -221,6 +229,8 @@ def make_optimizer(settings: Settings, values: Array | None) -> Optimizer:
     settings : Settings
     values : ndarray or None
         The training rows' targets where the network gives values in their unit.
+    usual : Defaults
+        What holds where nothing is stated; of the rate and its course, where no optimizer is.
 
     Raises
     ------
@@ -228,8 +238,15 @@ def make_optimizer(settings: Settings, values: Array | None) -> Optimizer:
         If a setting is not what it can be, or does not go with the optimizer; UnknownNameError for a name
         that does not exist.
     """
-    name = settings.get("optimizer", "name", "adam")
+    name = settings.get("optimizer", "name", usual.optimizer)
     schedule = _named(settings, "schedule")
+    given: dict[str, Any] = {}
+    rate = settings.get("optimizer", "learning_rate")
+    if settings.get("optimizer", "name") is None:
+        schedule = schedule or usual.schedule
+        rate = usual.learning_rate if rate is None else rate
+        if name == "adamw" and "weight_decay" not in settings.own("optimizer"):
+            given["weight_decay"] = usual.weight_decay
     cls = OPTIMIZERS.get(name)
     if cls is None or cls.whole_batch:
         for table, key in (("schedule", "name"), ("training", "batch_size")):
@@ -239,12 +256,11 @@ def make_optimizer(settings: Settings, values: Array | None) -> Optimizer:
                     "which takes all rows at once and finds the length of its steps. Leave one out."
                 )
         return _make(settings, "optimizer", OPTIMIZERS, name)  # type: ignore[no-any-return]
-    rate = settings.get("optimizer", "learning_rate")
     if rate is None:
         rate = {field.name: field.default for field in dataclasses.fields(cls)}["learning_rate"]
         if cls is SGD and values is not None:  # the loss's slope grows with the square of the target's unit
             rate = 0.01 / max(float(np.var(values)), 1e-12)
-    made: Optimizer = _make(settings, "optimizer", OPTIMIZERS, name, learning_rate=rate)
+    made: Optimizer = _make(settings, "optimizer", OPTIMIZERS, name, learning_rate=rate, **given)
     if schedule is None:
         return made
     course = _make(settings, "schedule", SCHEDULES, schedule, learning_rate=made.learning_rate)

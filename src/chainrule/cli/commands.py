@@ -175,7 +175,8 @@ def train(
     ] = None,
     as_json: JsonOption = False,
     hidden: Annotated[
-        Text, _option(NETWORK, "SIZES", "Units of the hidden layers, as 64,32; '' for none. [default: 64]")
+        Text,
+        _option(NETWORK, "SIZES", "Units of the hidden layers, as 64,32; '' for none. [default: 128,64]"),
     ] = None,
     activation: Annotated[
         Text,
@@ -187,7 +188,17 @@ def train(
         ),
     ] = None,
     dropout: Annotated[
-        Text, _option(NETWORK, "RATE", "Share of each hidden layer's outputs dropped in training.")
+        Text,
+        _option(NETWORK, "RATE", "Share of each hidden layer's outputs dropped in training. [default: 0.2]"),
+    ] = None,
+    pieces: Annotated[
+        Text,
+        _option(
+            NETWORK,
+            "N",
+            "How many pieces a number of many values is cut into, so that each can count differently; 0 for "
+            "none. [default: 16, fewer where there are many columns]",
+        ),
     ] = None,
     batch_norm: Annotated[
         bool | None, _option(NETWORK, None, "Normalise each hidden layer's outputs.", "--batch-norm")
@@ -218,8 +229,7 @@ def train(
         _option(
             TRAINING,
             "N",
-            "How often each row is seen. [default: 40, or more until there are 1000 steps; for 2000 rows "
-            "and more 100, ended by early stopping]",
+            "How often each row is seen. [default: 20, or more until there are 500 steps]",
         ),
     ] = None,
     batch_size: Annotated[
@@ -231,7 +241,7 @@ def train(
             TRAINING,
             "PATIENCE",
             "Stop when the validation loss has not become better for so many epochs, and keep the "
-            "best weights; or off. [default: 10 for 2000 rows and more]",
+            "best weights; or off. [default: off]",
         ),
     ] = None,
     validation_size: Annotated[
@@ -259,14 +269,20 @@ def train(
     ] = None,
     engine: Annotated[Text, _option(TRAINING, "NAME", "auto, numpy or numba. [default: auto]")] = None,
     optimizer: Annotated[
-        Text, _option(OPTIMIZER, "NAME", "How weights are changed. [default: adam] There are {optimizers}.")
+        Text,
+        _option(
+            OPTIMIZER,
+            "NAME",
+            "How weights are changed. [default: adamw, weight_decay=0.3] There are {optimizers}.",
+        ),
     ] = None,
     learning_rate: Annotated[
         Text,
         _option(
             OPTIMIZER,
             "RATE",
-            "[default: the optimizer's own; for sgd in a regression 0.01 / the target's variance]",
+            "[default: 0.005; of an --optimizer its own, and of sgd in a regression 0.01 / the target's "
+            "variance]",
         ),
     ] = None,
     clip_norm: Annotated[
@@ -275,7 +291,12 @@ def train(
     option: Annotated[Pairs, _pairs(OPTIMIZER, "--option", "the optimizer")] = None,
     schedule: Annotated[
         Text,
-        _option(SCHEDULE, "NAME", "How the learning rate changes. [default: not] There are {schedules}."),
+        _option(
+            SCHEDULE,
+            "NAME",
+            "How the learning rate changes. [default: one_cycle; with an --optimizer not at all] "
+            "There are {schedules}.",
+        ),
     ] = None,
     schedule_option: Annotated[Pairs, _pairs(SCHEDULE, "--schedule-option", "the schedule")] = None,
 ) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..checks import not_negative, positive_int, real_number
 from ..errors import ChainruleError, ParameterError, unknown_name
+from ..tables.pieces import MANY
 
-MOST_UNITS, MOST_EPOCHS = 10**6, 10**7
+MOST_UNITS, MOST_EPOCHS, MOST_PIECES = 10**6, 10**7, MANY
 Check = Callable[[Any, str], Any]
 
 
@@ -65,6 +66,10 @@ def _rate(value: Any, label: str) -> float:
     return real_number(value, label, 0, 1)
 
 
+def _pieces(value: Any, label: str) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _up_to(MOST_PIECES, "16, or 0")(value, label)
+
+
 def _share(value: Any, label: str) -> float:
     return real_number(value, label, 0, 1, low_too=False)
 
@@ -105,6 +110,7 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "hidden": _sizes,
         "activation": _words,
         "dropout": _rate,
+        "pieces": _pieces,
         "batch_norm": _truth,
         "l1": not_negative,
         "l2": not_negative,

@@ -15,7 +15,7 @@ import numpy as np
 from ..checks import counted
 from ..errors import DataError, ParameterError
 from ..nn.dense import Dense
-from ..optim.rules import OPTIMIZERS, Optimizer
+from ..optim.rules import Optimizer
 from ..tables.archive import need_skops
 from ..tables.defaults import Defaults, defaults
 from ..tables.encoding import Encoding, fit_encoding
@@ -107,7 +107,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if request.confusion is not None and goal.task == "regression":
         raise ParameterError("--confusion is for classes, and this is a regression. Leave it out.")
     usual = defaults(table.rows)
-    patience = _patience(settings, usual)
+    patience = _patience(settings)
     places = _split(table, goal, settings, request, usual, patience is not None)
     given = _given_test(table, request, separator)
     counts = {name: len(rows) for name, rows in places.items()}
@@ -115,7 +115,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         counts["test"] = given.frame.height
     encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
     network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
-    rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None)
+    rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None, usual)
     for line in _describe(table, encoding, network, goal, counts, settings):
         (tell if request.as_json else print)(line)
     sys.stdout.flush()  # before the progress bar, which goes to standard error
@@ -172,18 +172,10 @@ def _check(request: Request) -> None:
         raise ParameterError("--test and --split both say which rows to test on. Give one of them.")
 
 
-def _patience(settings: Settings, usual: Defaults) -> int | None:
-    """The epochs without a gain that end the training; None for none.
-
-    Who says how many epochs there are to be gets them all, unless a patience is stated as well.
-    """
+def _patience(settings: Settings) -> int | None:
+    """The epochs without a gain that end the training; None for none."""
     stated = settings.get("training", "early_stopping")
-    if stated == "off":
-        return None
-    if stated is not None:
-        return int(stated)
-    whole = settings.get("optimizer", "name") in {name for name, cls in OPTIMIZERS.items() if cls.whole_batch}
-    return None if whole or settings.get("training", "epochs") is not None else usual.patience
+    return None if stated in (None, "off") else int(stated)
 
 
 def _split(

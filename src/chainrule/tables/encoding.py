@@ -12,8 +12,9 @@ from ..checks import counted
 from ..errors import DataError, ModelFileError
 from ..training.loop import tell
 from .archive import from_bytes
-from .defaults import LARGE, ONE_HOT, RANKED, RANKS, least_often
+from .defaults import ONE_HOT, least_often
 from .kinds import Column
+from .pieces import has_many
 from .sources import source_names, sources
 from .wording import place, printable, shown
 
@@ -62,8 +63,7 @@ class Encoding:
             return {"encoding": ", ".join(column.parts)}
         part, columns = fitted["number"]
         median = float(part.statistics_[columns.index(column.name)])
-        ranked = ", and its rank" if column.name in fitted.get("rank", (None, []))[1] else ""
-        return {"encoding": f"the number{ranked}; {median:g} if missing", "median": median}
+        return {"encoding": f"the number; {median:g} if missing", "median": median}
 
     def encode(self, cells: polars.DataFrame) -> Array:
         """Rows as a network's inputs, float64 of shape (rows, inputs), from what `sources` gives of them."""
@@ -130,7 +130,7 @@ def fit_encoding(
 
     Numbers that are missing become the median, with an input that says so; categories get an input each, rare
     ones one in common; columns with many categories become the target's mean in each, taken for every row
-    from other rows (scikit-learn's TargetEncoder); of large tables, numbers also become their ranks.
+    from other rows (scikit-learn's TargetEncoder). Numbers of many values come first, as `find_knots` wants.
 
     Parameters
     ----------
@@ -179,19 +179,15 @@ def _parts(found: polars.DataFrame, y: Array, seed: int) -> list[tuple[str, Any,
     import polars as pl
     from sklearn.impute import SimpleImputer
     from sklearn.model_selection import KFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, TargetEncoder
+    from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
     words = [name for name in found.columns if found[name].dtype == pl.String]
     numbers = [name for name in found.columns if name not in set(words)]
     distinct = {name: found[name].n_unique() for name in found.columns}
     many = [name for name in words if distinct[name] > ONE_HOT]
     few = [name for name in words if distinct[name] <= ONE_HOT]
-    ranked = [name for name in numbers if distinct[name] > RANKED and found.height >= LARGE]
+    numbers.sort(key=lambda name: not has_many(found[name].drop_nulls().n_unique()))
     median = SimpleImputer(strategy="median", add_indicator=True)
-    ranks = make_pipeline(
-        SimpleImputer(strategy="median"), QuantileTransformer(n_quantiles=RANKS, random_state=seed % 2**32)
-    )
     one_hot = OneHotEncoder(
         min_frequency=least_often(found.height), handle_unknown="infrequent_if_exist", sparse_output=False
     )
@@ -201,7 +197,6 @@ def _parts(found: polars.DataFrame, y: Array, seed: int) -> list[tuple[str, Any,
     )
     return [
         ("number", median, numbers),
-        ("rank", ranks, ranked),
         ("category", one_hot, few),
         ("mean", mean, many),
     ]
@@ -227,8 +222,6 @@ def _inputs(transformer: Any) -> list[tuple[str, bool]]:
             found += [(name, True) for name in names]
             gaps = [] if part.indicator_ is None else part.indicator_.features_.tolist()
             found += [(f"{names[k]} {NONE}", False) for k in gaps]
-        elif kind == "rank":
-            found += [(f"{name} (rank)", True) for name in names]
         elif kind == "category":
             found += [(f"{name}={word}", False) for name, word in _one_hot_words(part, names)]
         elif part.target_type_ == "multiclass":

@@ -14,14 +14,26 @@ from ..nn.maxout import Maxout
 from ..nn.merge import Add, Concatenate, Multiply
 from ..nn.network import BaseNetwork
 from ..nn.regularise import BatchNorm, Dropout, LayerNorm
-from ..nn.scaling import Rescale, Standardize
+from ..nn.scaling import Pieces, Rescale, Standardize
 from ..nn.wiring import Call, Node, Wiring, nodes_of
 from .data import Coding
 
 Array = np.ndarray[Any, Any]
 Functions = Mapping[str, Callable[..., Any]]
 
-KINDS = (Dense, Maxout, Dropout, BatchNorm, LayerNorm, Standardize, Rescale, Add, Multiply, Concatenate)
+KINDS = (
+    Dense,
+    Maxout,
+    Dropout,
+    BatchNorm,
+    LayerNorm,
+    Standardize,
+    Pieces,
+    Rescale,
+    Add,
+    Multiply,
+    Concatenate,
+)
 LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in KINDS}
 
 
