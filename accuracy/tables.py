@@ -205,7 +205,7 @@ def equal_settings(names, scores, seconds):
         verdicts.append(paired.no_worse and faster > 1)
         compared = [measure(name), mean(theirs), mean(ours), str(paired), "yes" if paired.no_worse else "no"]
         timed = [*(f"{middle(t):.2f}" for t in times), f"{faster:.1f}"]
-        rows.append([DATASETS[name].title, str(len(ours)), *compared, *timed])
+        rows.append([DATASETS[name].title, str(len(ours.keys() & theirs.keys())), *compared, *timed])
     if not rows:
         return "", True
     verdict = f"No worse and faster on {sum(verdicts)} of {len(verdicts)}."
