@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .nn.maxout import Maxout
     from .nn.merge import Add, Concatenate, Multiply
     from .nn.regularise import BatchNorm, Dropout, LayerNorm
-    from .nn.scaling import Rescale, Standardize
+    from .nn.scaling import Pieces, Rescale, Standardize
     from .nn.wiring import Input
     from .optim import schedules
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
@@ -65,6 +65,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "training.network:Network",
+    "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
     "Rprop": "optim.rules:Rprop",
@@ -121,6 +122,7 @@ __all__ = [
     "MLPRegressor",
     "NAdam",
     "Network",
+    "Pieces",
     "Program",
     "RMSProp",
     "Rescale",
