@@ -78,7 +78,7 @@ def test_imports_lead_to_lower_floors(file):
         ("graph/op.py", "from ..ops.move import expand"),
         ("graph/op.py", "def f():\n    from ..emit.native import plan"),
         ("emit/native/plan.py", "from ...nn.dense import Dense"),
-        ("emit/native/plan.py", "import chainrule.training.network"),
+        ("emit/native/plan.py", "import chainrule.model.network"),
         ("shapes.py", "from . import graph"),
         ("errors.py", "from .shapes import Size"),
     ],

@@ -27,12 +27,12 @@ from chainrule.cli.sets import BUILT_IN, load_table
 from chainrule.cli.settings import SETTINGS, option
 from chainrule.cli.train import Request, train
 from chainrule.errors import CacheError
+from chainrule.model.files import load
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.init import INITS, Orthogonal
 from chainrule.nn.losses import LOSSES, Focal
 from chainrule.optim.rules import OPTIMIZERS, Adam, AdamW
 from chainrule.optim.schedules import SCHEDULES, CosineDecay
-from chainrule.training.files import load
 
 ROOT = Path(__file__).parents[1]
 

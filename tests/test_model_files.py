@@ -10,12 +10,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from chainrule.errors import ChainruleError, ModelFileError, NotFittedError, ParameterError
+from chainrule.model.files import load
+from chainrule.model.network import Network
 from chainrule.nn.dense import Dense
 from chainrule.nn.init import Glorot
 from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
-from chainrule.training.files import load
-from chainrule.training.network import Network
 from chainrule.training.storage import checksum, read_model, write_model
 
 QUIET = {"engine": "numpy", "verbose": False, "epochs": 1}

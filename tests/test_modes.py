@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError, DataError, ParameterError, ShapeError, UnknownNameError
+from chainrule.model.network import Network
 from chainrule.nn.dense import Dense
 from chainrule.nn.maxout import Maxout
 from chainrule.nn.regularise import BatchNorm, Dropout, LayerNorm
@@ -15,7 +16,6 @@ from chainrule.nn.wiring import Input
 from chainrule.training import modes
 from chainrule.training.mode_table import WAYS, Cost, ModeComparison, ModeRow
 from chainrule.training.modes import compare_modes
-from chainrule.training.network import Network
 
 rng = np.random.default_rng(3)
 X, LABELS = rng.normal(size=(40, 4)), np.arange(40) % 3

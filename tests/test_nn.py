@@ -14,10 +14,10 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
+from chainrule.model.network import Network
 from chainrule.nn.dense import Dense
 from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
-from chainrule.training.network import Network
 
 
 def numbers(*shape, seed=0):

@@ -8,10 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from chainrule import AdamW, Dense, Network
 from chainrule.errors import DataError, ParameterError, ShapeError
+from chainrule.model.files import load
 from chainrule.nn.scaling import Pieces
 from chainrule.tables.defaults import MOST_PIECES, SMALL, defaults
 from chainrule.tables.pieces import MANY, cut_columns, find_knots, has_many
-from chainrule.training.files import load
 
 KNOTS = np.array([[0.0, 1.0, 3.0, 3.5], [-2.0, -1.0, 5.0, 6.0]])
 

@@ -12,8 +12,8 @@ import pytest
 from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network
 from chainrule.cli import main as entry
 from chainrule.cli import pictures
+from chainrule.model.files import load
 from chainrule.optim.schedules import CosineDecay, OneCycle
-from chainrule.training.files import load
 
 FAST = ["--engine", "numpy"]
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from chainrule import Dense, Network, __version__
 from chainrule.errors import DataError, MissingExtraError, ModelFileError, ParameterError, UnknownNameError
+from chainrule.model.files import load
 from chainrule.tables import archive, encoding, kinds, model, text
 from chainrule.tables.archive import from_bytes, to_bytes
 from chainrule.tables.encoding import fit_encoding, restored
@@ -28,7 +29,6 @@ from chainrule.tables.table import make_table
 from chainrule.tables.target import guess_task, read_target, read_values
 from chainrule.tables.text import checked_separator, find_separator
 from chainrule.tables.wording import nearest, printable, shown
-from chainrule.training.files import load
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
+from chainrule.model.network import Network
 from chainrule.nn.dense import Dense
 from chainrule.nn.scaling import Rescale, Standardize
 from chainrule.optim.rules import SGD, Adam
 from chainrule.training.history import History
 from chainrule.training.loop import SLICE_SECONDS, Pace, Shuffler
-from chainrule.training.network import Network
 from chainrule.training.prediction import CHUNK
 
 ENGINES = ["numpy", "numba"]

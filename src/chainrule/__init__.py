@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .model.files import load
+    from .model.network import Network
     from .nn import init as inits
     from .nn import losses
     from .nn.dense import Dense
@@ -38,10 +40,8 @@ if TYPE_CHECKING:
     from .optim import schedules
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
-    from .training.files import load
     from .training.history import History
     from .training.modes import compare_modes
-    from .training.network import Network
 
 _LATER = {  # loaded when first used, so that importing the package stays light; room:name, or a room itself
     "Adagrad": "optim.rules:Adagrad",
@@ -64,7 +64,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPClassifier": "estimators.classifier:MLPClassifier",
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
-    "Network": "training.network:Network",
+    "Network": "model.network:Network",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -77,7 +77,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "inits": "nn.init",
-    "load": "training.files:load",
+    "load": "model.files:load",
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import ChainruleError, DataError, ParameterError, unknown_name
+from ..model.network import Network
 from ..nn.dense import Dense
 from ..nn.init import INITS
 from ..nn.layers import Layer
@@ -26,7 +27,6 @@ from ..tables.pieces import cut_columns, find_knots
 from ..tables.table import Table
 from ..tables.target import EXACT
 from ..tables.wording import shown
-from ..training.network import Network
 from .settings import SETTINGS, Settings
 
 Array = np.ndarray[Any, Any]

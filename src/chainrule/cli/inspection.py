@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import counted
+from ..model.files import load
+from ..model.network import Network
 from ..tables.encoding import Encoding
 from ..tables.model import encoding_of
 from ..tables.wording import printable, shown
-from ..training.files import load
-from ..training.network import Network
 from .building import spoken
 from .settings import Settings
 

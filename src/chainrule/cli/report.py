@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..model.network import Network
 from ..tables.wording import printable
-from ..training.network import Network
 from .baseline import Scores, r2
 
 Array = np.ndarray[Any, Any]

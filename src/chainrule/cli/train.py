@@ -14,6 +14,7 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError
+from ..model.network import Network
 from ..nn.dense import Dense
 from ..optim.rules import Optimizer
 from ..tables.archive import need_skops
@@ -27,7 +28,6 @@ from ..tables.wording import printable, shown
 from ..training.callbacks import EarlyStopping
 from ..training.history import History
 from ..training.loop import tell
-from ..training.network import Network
 from ..training.storage import write_whole
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken

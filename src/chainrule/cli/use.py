@@ -13,15 +13,15 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError
+from ..model.files import load
+from ..model.network import Network
 from ..tables.encoding import Encoding
 from ..tables.kinds import Column
 from ..tables.model import encoding_of, linear_of
 from ..tables.sources import sources
 from ..tables.text import checked_separator
 from ..tables.wording import place, printable, shown
-from ..training.files import load
 from ..training.loop import tell
-from ..training.network import Network
 from ..training.storage import write_whole
 from .baseline import Baseline, usual_answer
 from .building import spoken

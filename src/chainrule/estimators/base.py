@@ -13,13 +13,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..errors import DataError, ParameterError, ShapeError
+from ..model.network import Network
 from ..nn.loss_base import Loss
 from ..nn.losses import Poisson, find_loss
 from ..training.callbacks import checked_callbacks
 from ..training.data import check_inputs, row_weights
 from ..training.describe import Functions
 from ..training.fitting import Rows
-from ..training.network import Network
 from ..training.sparse import dense, is_sparse
 from . import building, solving
 from .bridge import CallbackSupportMixin, bridge

@@ -11,7 +11,7 @@ from .building import weight_names
 
 if TYPE_CHECKING:
     from ..training.history import History
-    from ..training.network import Network
+    from ..training.metrics import MeasuredNetwork
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -44,10 +44,10 @@ class Bridge(Callback):
     def __init__(self, estimator: Any, context: Any, epochs: int, data: dict[str, Any]) -> None:
         self.estimator, self.context, self.epochs, self.data = estimator, context, epochs, data
 
-    def on_fit_begin(self, network: Network, history: History) -> None:
+    def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
         self._begin_epoch()
 
-    def on_epoch_end(self, network: Network, history: History) -> None:
+    def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
         if self.epoch.call_on_fit_task_end(
             estimator=self.estimator, **self.data, reconstruction_attributes=lambda: _fitted(network)
         ):
@@ -75,7 +75,7 @@ def bridge(estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> B
     return Bridge(estimator, context, epochs, data) if getattr(estimator, "_skl_callbacks", None) else None
 
 
-def _fitted(network: Network) -> dict[str, Any]:
+def _fitted(network: MeasuredNetwork) -> dict[str, Any]:
     """The attributes of an estimator that was fitted up to this moment."""
     coefs, intercepts = weight_names(network)
     values = network.parameters

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ParameterError
+from ..model.network import Network
 from ..nn.activations import find_activation
 from ..nn.dense import Affine, Dense
 from ..nn.init import Init
@@ -17,7 +18,6 @@ from ..nn.loss_base import Loss
 from ..nn.regularise import BatchNorm, Dropout, LayerNorm
 from ..nn.structure import Structure
 from ..nn.wiring import Node
-from ..training.network import Network
 from .parameters import hidden_sizes, per_layer
 
 Array = np.ndarray[Any, Any]

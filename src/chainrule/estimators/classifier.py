@@ -9,8 +9,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from ..errors import DataError, ParameterError
+from ..model.network import Network
 from ..training.data import Coding, row_weights
-from ..training.network import Network
 from .base import BasePerceptron
 from .bridge import with_callbacks
 from .targets import Labels, found_labels

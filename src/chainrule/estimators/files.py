@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ChainruleError, ModelFileError, NotFittedError, ParameterError
+from ..model.files import network_from
+from ..model.network import Network
 from ..nn.init import Init, init_from_json
 from ..nn.loss_base import Loss
 from ..nn.losses import loss_from_json
@@ -18,8 +20,6 @@ from ..optim.rates import Schedule
 from ..optim.rules import Optimizer, optimizer_from_json
 from ..optim.schedules import schedule_from_json
 from ..training.describe import Functions
-from ..training.files import network_from
-from ..training.network import Network
 from ..training.storage import read_model, write_model
 
 CURVES = (

@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..checks import counted, real_number
 from ..errors import DataError, NotFittedError, ParameterError
+from ..model.network import Network
 from ..nn.loss_base import Loss
 from ..nn.losses import Quantile, Quantiles, checked_quantiles
 from ..training.data import Coding
-from ..training.network import Network
 from .base import BasePerceptron
 from .targets import Values
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..emit.pools import side_by_side
-from ..training.network import Network
+from ..model.network import Network
 from ..training.sparse import dense, is_sparse, rows_at_a_time
 
 Array = np.ndarray[Any, Any]

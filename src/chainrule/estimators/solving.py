@@ -9,11 +9,11 @@ from typing import Any
 
 from ..emit.engine import choose_engine
 from ..errors import DataError
+from ..model.network import Network
 from ..optim.lbfgs import LBFGS
 from ..optim.rules import SGD, Adam, Optimizer, make_optimizer
 from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
-from ..training.network import Network
 from .watching import Followed, Progress, rate_rule
 
 COMPILATION = 0.25  # seconds of NumPy's work: estimators are fitted again and again, and kernels are kept

@@ -14,7 +14,7 @@ from ..training.fitting import Past
 
 if TYPE_CHECKING:
     from ..training.history import History
-    from ..training.network import Network
+    from ..training.metrics import MeasuredNetwork
 
 LEAST_RATE = 1e-6
 
@@ -96,7 +96,7 @@ class Watch(Callback):
         self.rule = rate_rule(estimator)
         self.needs_weights = held is not None
 
-    def on_epoch_end(self, network: Network, history: History) -> None:
+    def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
         e = self.estimator
         e.n_iter_ += 1
         e.loss_ = history.loss[-1]
@@ -114,7 +114,7 @@ class Watch(Callback):
         if e._no_improvement_count > e.n_iter_no_change:
             self._act(history)
 
-    def _measure(self, network: Network, held: Held) -> None:
+    def _measure(self, network: MeasuredNetwork, held: Held) -> None:
         e = self.estimator
         loss, (z,) = network._losses_and_outputs([held.X], [held.t], held.weights)
         e.validation_loss_curve_.append(loss)

@@ -7,7 +7,7 @@ from platform import python_version
 from typing import Any
 
 from ..errors import ModelFileError
-from ..training.network import Network
+from ..model.network import Network
 from ..version import __version__
 from .archive import from_bytes, to_bytes
 from .encoding import Encoding, restored

@@ -12,7 +12,7 @@ from ..errors import ParameterError
 
 if TYPE_CHECKING:
     from .history import History
-    from .network import Network
+    from .metrics import MeasuredNetwork
 
 Array = np.ndarray[Any, Any]
 MOMENTS = ("on_fit_begin", "on_epoch_end", "on_fit_end")
@@ -34,13 +34,13 @@ class Callback:
 
     needs_weights: bool = True
 
-    def on_fit_begin(self, network: Network, history: History) -> None:
+    def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
         """All arguments are checked, the weights drawn, and nothing trained yet."""
 
-    def on_epoch_end(self, network: Network, history: History) -> None:
+    def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
         """An epoch is finished and measured."""
 
-    def on_fit_end(self, network: Network, history: History) -> None:
+    def on_fit_end(self, network: MeasuredNetwork, history: History) -> None:
         """The fit is over, whatever the reason; weights set now stay."""
 
 
@@ -93,7 +93,7 @@ class EarlyStopping(Callback):
     def __repr__(self) -> str:
         return f"EarlyStopping({self.monitor!r}, patience={self.patience})"
 
-    def on_fit_begin(self, network: Network, history: History) -> None:
+    def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
         if self.monitor not in history.measures:
             hint = " Pass validation_data." if self.monitor.startswith("val_") else ""
             raise ParameterError(
@@ -102,7 +102,7 @@ class EarlyStopping(Callback):
             )
         self.best, self.best_epoch, self._weights = math.nan, 0, {}
 
-    def on_epoch_end(self, network: Network, history: History) -> None:
+    def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
         value = history[self.monitor][-1]
         gain = self.best - value if self.monitor.endswith("loss") else value - self.best
         if math.isnan(self.best) or gain > self.min_delta:
@@ -116,7 +116,7 @@ class EarlyStopping(Callback):
                 f"in epoch {self.best_epoch}"
             )
 
-    def on_fit_end(self, network: Network, history: History) -> None:
+    def on_fit_end(self, network: MeasuredNetwork, history: History) -> None:
         if self.restore_best and self._weights:
             network.set_parameters(self._weights)
 
@@ -138,7 +138,7 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     return listed
 
 
-def call(callbacks: list[Any], moment: str, network: Network, history: History) -> None:
+def call(callbacks: list[Any], moment: str, network: MeasuredNetwork, history: History) -> None:
     """Tell each callback that has the moment."""
     for callback in callbacks:
         method = getattr(callback, moment, None)

@@ -28,7 +28,7 @@ from .progress import Bar, Progress
 from .sparse import Unpacked, dense, is_sparse, wholly_dense
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .metrics import MeasuredNetwork
 
 Array = np.ndarray[Any, Any]
 
@@ -74,7 +74,7 @@ class Fit:
 
     Parameters
     ----------
-    network : Network
+    network : MeasuredNetwork
         With weights.
     rule : Optimizer
     plan : Plan
@@ -98,7 +98,7 @@ class Fit:
 
     def __init__(
         self,
-        network: Network,
+        network: MeasuredNetwork,
         rule: Optimizer,
         plan: Plan,
         rows: Rows,

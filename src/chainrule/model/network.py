@@ -13,24 +13,24 @@ import numpy as np
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
+from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
 from ..nn.wiring import Node
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from ..optim.schedules import Course, checked_rates
-from .callbacks import checked_callbacks
-from .data import Coding, row_weights
-from .describe import coding_to_json, network_to_json
-from .fitting import Fit, Past, Rows, Validation
-from .history import History
-from .loop import Plan, tell
-from .metrics import MeasuredNetwork
-from .storage import attachment_key, write_model
+from ..training.callbacks import checked_callbacks
+from ..training.data import Coding, row_weights
+from ..training.describe import coding_to_json, network_to_json
+from ..training.fitting import Fit, Past, Rows, Validation
+from ..training.history import History
+from ..training.loop import Plan, tell
+from ..training.storage import attachment_key, write_model
 
 Array = np.ndarray[Any, Any]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
 
 
-class Network(MeasuredNetwork):
+class Network(ExplainedNetwork):
     """Layers with a loss, trained on batches.
 
     Parameters
@@ -87,7 +87,6 @@ class Network(MeasuredNetwork):
         penalties: str = "whole",
     ) -> None:
         super().__init__(layers, loss, dtype, loss_weights, penalties)
-        self._past: Past | None = None
         self.metadata: dict[str, Any] = {}
         self.attachments: dict[str, bytes] = {}
 
@@ -214,11 +213,6 @@ class Network(MeasuredNetwork):
             last = "there was none" if self._past is None else f"the last one's was {self.optimizer}"
             raise ParameterError(f"fit: no fit with {rule} to go on from: {last}. Leave go_on out.")
         return self._past
-
-    def reset(self) -> None:
-        """Forget the weights, classes and last fit; the next fit draws and takes new ones."""
-        super().reset()
-        self._past = None
 
     def _validation(
         self, pair: Any, codings: list[Coding], tables: list[Array], metrics: str | Sequence[str]

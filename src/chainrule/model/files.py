@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ChainruleError, ModelFileError
 from ..nn.losses import loss_from_json
 from ..optim.rules import optimizer_from_json
-from .describe import Functions, coding_from_json, nodes_from_json
+from ..training.describe import Functions, coding_from_json, nodes_from_json
+from ..training.storage import ATTACHED, read_model
 from .network import Network
-from .storage import ATTACHED, read_model
 
 Array = np.ndarray[Any, Any]
 

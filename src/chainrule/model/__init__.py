@@ -1,0 +1,1 @@
+"""`Network`, the class that people use, and how it is read from a file."""
