@@ -85,7 +85,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         begin_counts(self, stochastic)
         early = bool(self.early_stopping) and stochastic
         held = self._given_validation(validation, targets, loss)
-        X = check_inputs(X, None, self._network.dtype)
+        if X.dtype != self._network.dtype or is_sparse(X):  # else scikit-learn's check was enough
+            X = check_inputs(X, None, self._network.dtype)
         rows, split = self._rows(X, y, sample_weight, targets, loss, early and held is None, incremental)
         held = held or split
         if self._seed is None:  # after all that scikit-learn draws before its first epoch
