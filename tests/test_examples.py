@@ -1,4 +1,4 @@
-"""`chainrule examples`: every example runs, agrees with what its source prints, and is a program of its own."""
+"""`chainrule examples`: each runs, agrees with what its source prints, and is a program of its own."""
 
 import ast
 import contextlib
@@ -6,11 +6,12 @@ import io
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from chainrule import Network
 from chainrule.cli import main as entry
 from chainrule.examples import catalogue, sheet
 from chainrule.examples.catalogue import NAMES, find_example, standalone
@@ -19,16 +20,25 @@ from worked_examples import published
 DIFFERENT = {
     "mazur": {"E, 1 update", "E, 10,000 updates", "out_o1, 10,000 updates", "out_o2, 10,000 updates"},
     "han-kamber": {"error 6"},
+    "delta-rule": {"epoch 4: squared errors"},
+    "pyimagesearch-xor": {
+        *(f"two hidden units: {a} xor {b}" for a in (0, 1) for b in (0, 1)),
+        "two hidden units: last loss",
+    },
+    "nielsen": set(),  # in its quick form, on other data, nothing is beside it
 }
 """What differs from what its source prints by more than rounding, and is explained."""
 
-GOLDEN = {
-    "mazur": ("mazur", ("forward", "backward", "updated_w1_to_w8")),
-    "han-kamber": ("han_kamber", ("net_456", "out_456", "delta_654", "updated")),
-    "micrograd": ("micrograd", ("g", "da", "db")),
-    "neuron": ("single_neuron", ("net", "out", "error")),
-}
-"""Where the tests have the same published numbers, and under which keys."""
+GOLDEN = [
+    ("mazur", "mazur", ["forward", "backward", "updated_w1_to_w8", "after_one_update.published"]),
+    ("mazur", "mazur", ["after_10000_updates.published_error", "after_10000_updates.published_outputs"]),
+    ("han-kamber", "han_kamber", ["net_456", "out_456", "delta_654", "updated"]),
+    ("micrograd", "micrograd", ["g", "da", "db"]),
+    ("neuron", "single_neuron", ["net", "out", "error"]),
+    ("pyimagesearch-xor", "xor_no_hidden_layer", ["predictions"]),
+    ("pyimagesearch-xor", "xor_hidden_2", ["published_predictions", "published_last_loss"]),
+]
+"""Examples, where the tests have the same published numbers, and under which keys."""
 
 
 @pytest.fixture
@@ -49,30 +59,32 @@ def run(monkeypatch, capsys, tmp_path):
     return call
 
 
-def quick(name):
-    return ["--quick"] if hasattr(find_example(name).module, "QUICK") else []
+def written(example, name="written"):
+    """The names in an example's file once it is run; under another name than __main__ without its main."""
+    space = {"__name__": name}
+    exec(compile(standalone(example), f"{example.name}.py", "exec"), space)
+    return space
 
 
-def written_and_run(example):
-    """What the example prints as the file that it can be written as."""
-    printed, settings = io.StringIO(), getattr(example.module, "QUICK", {})
-    text = standalone(example)
-    space = {"__name__": "__main__"}
-    if settings:  # a long one: its main part is left out and called with the short settings
-        text, space = text.replace('"__main__"', '"none"'), {"__name__": "written"}
-    with contextlib.redirect_stdout(printed):
-        exec(compile(text, f"{example.name}.py", "exec"), space)
-        if settings:
-            shorter = partial(space["run"], **settings)
-            space["exhibit"](space["__doc__"], space["SOURCE"], shorter, example.differences, example.against)
-    return printed.getvalue()
+def printed(function, *arguments):
+    """What a call prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        function(*arguments)
+    return text.getvalue()
 
 
 def flat(value):
     """All numbers within lists and dicts."""
     if isinstance(value, dict):
         value = list(value.values())
-    return [x for part in value for x in flat(part)] if isinstance(value, list) else [value]
+    return [x for part in value for x in flat(part)] if isinstance(value, list | tuple) else [value]
+
+
+def at(numbers, key):
+    """What stands under a key of keys."""
+    for part in key.split("."):
+        numbers = numbers[part]
+    return numbers
 
 
 # every example --------------------------------------------------------------------------------
@@ -80,38 +92,74 @@ def flat(value):
 
 @pytest.mark.golden
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_runs_and_agrees_with_its_source(run, name):
+def test_an_example_runs_and_agrees_with_its_source(run, name, monkeypatch):
     example = find_example(name)
-    shown = written_and_run(example)
-    found = json.loads(run(name, "--json", *quick(name))[0])
-    assert shown.startswith(example.title)
-    assert example.module.SOURCE in shown
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "nan" not in shown
+    file = written(example)
+    steps, settings = [], getattr(example.module, "QUICK", {})
+    rows = file["run"](lambda *step: steps.append(step), **settings)
 
-    rows = found["rows"]
-    assert {row["quantity"] for row in rows if row["differs"]} == DIFFERENT.get(name, set())
-    assert bool(example.differences) == (name in DIFFERENT)
-    assert [line.endswith("*") for line in shown.splitlines() if line.endswith("*")] == [True] * sum(
-        row["differs"] for row in rows
+    def again(show, **given):
+        """The same without the work: an example is run once here, and printed in two ways."""
+        assert given in ({}, settings)
+        for step in steps:
+            show(*step)
+        return rows
+
+    monkeypatch.setattr(example.module, "run", again)
+    shown = printed(
+        file["exhibit"], file["__doc__"], file["SOURCE"], again, example.differences, example.against
     )
-    for row in rows:
+    found = json.loads(run(name, "--json", *(["--quick"] if settings else []))[0])
+    assert run(name)[0] == shown
+    assert shown.startswith(example.title)
+    assert f"Source: {example.module.SOURCE}\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+    different = {row["quantity"] for row in found["rows"] if row["differs"]}
+    assert different == DIFFERENT.get(name, set())
+    assert bool(example.differences) == (name in DIFFERENT)
+    assert shown.count(" *\n") == len(different)
+    assert len(found["rows"]) == len(rows)
+    for row in found["rows"]:
         assert f"{row['ours']:.9g}" in shown
         if row["published"] is not None:
             assert row["difference"] == row["ours"] - row["published"]
     assert found["name"] == name
-    assert found["steps"]
+    assert [step["text"] for step in found["steps"]] == [text for text, *_ in steps]
     for step in found["steps"]:
+        assert np.isfinite(step["values"]).all()
         assert all(f"{value:.9g}" in shown for value in step["values"]), step
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", GOLDEN)
-def test_the_numbers_that_an_example_states_are_those_published(name):
+@pytest.mark.parametrize(("name", "file", "keys"), GOLDEN)
+def test_the_numbers_that_an_example_states_are_those_published(name, file, keys):
     stated = {float(text) for text in find_example(name).module.PUBLISHED.values()}
-    file, keys = GOLDEN[name]
     numbers = published(file)
-    assert set(flat([numbers[key] for key in keys])) - stated == set()
+    assert set(flat([at(numbers, key) for key in keys])) - stated == set()
+
+
+@pytest.mark.golden
+def test_examples_that_learn_do_it_as_their_sources_say():
+    xor, numbers = find_example("pyimagesearch-xor").module, published("xor_hidden_2")
+    assert (numbers["learning_rate"], numbers["epochs"]) == (xor.RATE, xor.EPOCHS)
+    flat_xor = published("xor_no_hidden_layer")
+    assert (flat_xor["learning_rate"], flat_xor["epochs"]) == (xor.RATE, xor.EPOCHS)
+    mitchell, numbers = find_example("mitchell").module, published("mitchell_8_3_8")
+    assert numbers["init"] == [-mitchell.START, mitchell.START]
+    assert (numbers["learning_rate"], numbers["iterations"]) == (mitchell.RATE, mitchell.EPOCHS)
+    scores, numbers = find_example("student-scores").module, published("student_scores")
+    assert scores.HOURS.tolist() == numbers["x_hours"]
+    assert scores.SCORES.tolist() == numbers["score"]
+    assert scores.NEW.tolist() == numbers["to_predict"]
+    assert (numbers["learning_rate"], numbers["updates"]) == (scores.RATE, scores.UPDATES)
+    assert numbers["largest_mse"] == scores.LARGEST_ERROR
+
+
+@pytest.mark.golden
+def test_the_numbers_of_nielsen_are_those_published():
+    stated = {float(text) for text in flat(find_example("nielsen").module.PUBLISHED) if text}
+    assert stated - set(flat(published("nielsen_mnist"))) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,9 +178,9 @@ def test_a_written_example_is_its_own_source_and_needs_nothing_else(name):
     assert len(defined) == len(set(defined))  # the helpers take no name of the example's
 
 
-@pytest.mark.parametrize("name", ["han-kamber", "micrograd"])
-def test_the_command_prints_what_a_written_example_prints(run, name):
-    assert run(name)[0] == written_and_run(find_example(name))
+@pytest.mark.parametrize("name", ["descent", "han-kamber", "micrograd", "perceptron"])
+def test_a_written_example_prints_what_the_command_prints(run, name):
+    assert printed(written, find_example(name), "__main__") == run(name)[0]
 
 
 def test_a_written_example_runs_alone(run, tmp_path):
@@ -156,6 +204,46 @@ def test_all_are_written_where_none_is_named(run, tmp_path):
 def test_every_file_of_the_folder_is_in_the_catalogue():
     files = {path.stem for path in Path(catalogue.__file__).parent.glob("*.py")}
     assert files - {"__init__", "catalogue", "sheet"} == {name.replace("-", "_") for name in NAMES}
+
+
+def test_mnist_is_taken_from_the_data_folder(monkeypatch, tmp_path):
+    draw = np.random.default_rng(0)
+    numbers = {"x_train": (60, 28, 28), "y_train": 60, "x_test": (20, 28, 28), "y_test": 20}
+    np.savez(
+        tmp_path / "mnist.npz",
+        **{name: draw.integers(0, 256 if name[0] == "x" else 10, shape) for name, shape in numbers.items()},
+    )
+    images = find_example("nielsen").module.images
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "not there"))
+    assert images()[0].shape == (1347, 64)
+    assert "smaller and easier than MNIST" in images()[-1]
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    X, y, X_test, y_test, what = images()
+    assert [table.shape for table in (X, y, X_test, y_test)] == [(60, 784), (60,), (20, 784), (20,)]
+    assert X.dtype == np.float32
+    assert 0 <= X.min() < X.max() <= 1
+    assert what.startswith("MNIST")
+
+
+# Ctrl-C -----------------------------------------------------------------------------------------
+
+
+TRAINED = ["mazur", "mitchell", "pyimagesearch-xor", "student-scores", "teacher-student", "local-minimum",
+           "nielsen"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_an_example_ends_where_its_training_is_interrupted(run, monkeypatch, name):
+    whole = Network.fit
+
+    def interrupted(self, *arguments, **options):
+        history = whole(self, *arguments, **{**options, "epochs": 1, "engine": "numpy"})
+        history.interrupted = True
+        return history
+
+    monkeypatch.setattr(Network, "fit", interrupted)
+    out, _ = run(name, *(["--quick"] if name == "nielsen" else []), code=130)
+    assert "difference" not in out  # no table of numbers that are not the example's
 
 
 # the list -------------------------------------------------------------------------------------

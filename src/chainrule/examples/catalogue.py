@@ -11,7 +11,21 @@ from typing import Any
 
 from ..errors import ParameterError, unknown_name
 
-NAMES = ("mazur", "han-kamber", "micrograd", "neuron")
+NAMES = (
+    "neuron",
+    "descent",
+    "micrograd",
+    "perceptron",
+    "delta-rule",
+    "mazur",
+    "han-kamber",
+    "student-scores",
+    "pyimagesearch-xor",
+    "mitchell",
+    "teacher-student",
+    "local-minimum",
+    "nielsen",
+)
 """In the order in which they are listed: from one neuron to images."""
 
 

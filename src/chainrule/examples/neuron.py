@@ -30,7 +30,7 @@ def run(show: Callable[..., None]) -> list[tuple[str, str, float]]:
 
     show("2. One update with a learning rate of 1: the output comes nearer")
     neuron.fit(ROW, TARGET, optimizer=cr.SGD(1.0), batch_size=1, epochs=1, verbose=False)
-    show("weights and bias", *bent.W[:, 0], *bent.b)
+    show("weights and bias", *neuron.parameters["output.W"][:, 0], *neuron.parameters["output.b"])
     show("output", neuron.predict(ROW)[0, 0])
     show("error", neuron.calculate_loss(ROW, TARGET))
     ours = {"sum": total, "output": output, "error": error}

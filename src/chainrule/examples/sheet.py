@@ -8,8 +8,9 @@ from collections.abc import Callable
 def show(text: str = "", *values: float) -> None:
     """Print a line: a text, and numbers with nine significant digits, at most 80 columns wide."""
     line = f"  {text:<24}" if values else text
-    for value in values:
-        number = f" {value:>13.9g}"
+    numbers = [f"{value:.9g}" for value in values]
+    width = 13 if any(len(number) > 9 for number in numbers) else 9
+    for number in (f" {number:>{width}}" for number in numbers):
         if len(line) + len(number) > 80:
             print(line)
             line = " " * 26
