@@ -225,6 +225,12 @@ def test_mnist_is_taken_from_the_data_folder(monkeypatch, tmp_path):
     assert what.startswith("MNIST")
 
 
+def test_the_page_shows_what_the_command_prints(run):
+    page = Path(__file__).parents[1] / "docs" / "worked_examples.md"
+    shown = page.read_text(encoding="utf-8").split("chainrule examples micrograd\n```\n\n```text\n")[1]
+    assert shown.split("```")[0] == run("micrograd")[0]
+
+
 # Ctrl-C -----------------------------------------------------------------------------------------
 
 

@@ -47,9 +47,8 @@ def test_a_step_of_one_jumps_from_side_to_side(start):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_xor_is_too_much_for_a_network_without_hidden_layer(seed):
     predictions, _ = pyimagesearch_xor.train(0, seed, engine="numba")
-    np.testing.assert_allclose(
-        predictions, published("xor_no_hidden_layer")["predictions"], rtol=0, atol=5e-7
-    )
+    expected = published("xor_no_hidden_layer")["predictions"]
+    np.testing.assert_allclose(predictions, expected, rtol=0, atol=5e-7)
 
 
 def test_xor_with_two_hidden_units():

@@ -412,7 +412,9 @@ def summary(model: ModelArgument) -> None:
     ),
 )
 def examples(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which to run; all are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which to run; without one, they are listed.")
+    ] = None,
     write: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write it there as a program to start from; all without a NAME."),
