@@ -1,16 +1,20 @@
 """Conventions: what they change, which makes a published number; update rules of other frameworks."""
 
 import dataclasses
+import doctest
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPRegressor
 from test_optim import GOLDEN, trained
 
 import chainrule as cr
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError, UnknownNameError
+from chainrule.explain import comparing, conventions
 from chainrule.explain.conventions import CHOICES, ERRORS, TITLES, choices, conventions_of, in_words
+from chainrule.optim import frameworks
 from chainrule.optim.frameworks import FRAMEWORKS
 from worked_examples import published
 
@@ -55,11 +59,24 @@ def test_without_a_convention_it_is_what_fit_does():
     np.testing.assert_allclose(found.outputs, net.predict(X), rtol=1e-12)
 
 
+def test_layers_draw_in_each_update_what_they_draw_in_fit():
+    """The outcome is measured without dropping anything, as predict does."""
+    _, X, y = small()
+    nets = []
+    for _ in range(2):
+        net = cr.Network([cr.Dense(8, "tanh"), cr.Dropout(0.5), cr.Dense(2)], loss="mse", dtype="float64")
+        net.build(3, seed=0)
+        nets.append(net)
+    found = cr.Conventions().train(nets[0], X, y, optimizer=cr.SGD(0.1), updates=6)
+    nets[1].fit(X, y, optimizer=cr.SGD(0.1), batch_size=5, epochs=6, shuffle=False, seed=0, verbose=False)
+    np.testing.assert_allclose(found.outputs, nets[1].predict(X), rtol=1e-12)
+
+
 def test_the_network_keeps_its_weights_and_settings():
     net = mazur()
     before = net.parameters
-    conventions = cr.Conventions(error="sum", biases="trained", order="layer_by_layer")
-    found = conventions.train(net, ROW, TARGET, optimizer=RATE, updates=3)
+    made = cr.Conventions(error="sum", biases="trained", order="layer_by_layer")
+    found = made.train(net, ROW, TARGET, optimizer=RATE, updates=3)
     assert all((net.parameters[name] == value).all() for name, value in before.items())
     assert not (found.parameters["output.b"] == before["output.b"]).all()
     assert net.loss == "half_sum"
@@ -174,6 +191,30 @@ def test_of_trained_biases_it_is_told_that_they_are_trained():
     assert found.cause == "biases: trained"
 
 
+def test_the_conventions_of_scikit_learn_are_found():
+    """It prints half the mean, follows the slopes of half the sum, and measures before the update."""
+    _, X, y = small()
+    theirs = MLPRegressor(
+        hidden_layer_sizes=(4,), activation="tanh", solver="sgd", learning_rate_init=0.1, momentum=0.0,
+        nesterovs_momentum=False, alpha=0.0, batch_size=5, shuffle=False, random_state=0,
+    )  # fmt: skip
+    theirs.partial_fit(X, y)
+    layers = [
+        cr.Dense(len(b), activation, weights=W, bias=b)
+        for W, b, activation in zip(theirs.coefs_, theirs.intercepts_, ("tanh", "linear"), strict=True)
+    ]
+    net = cr.Network(layers, loss="half_sum", dtype="float64")
+    for _ in range(3):
+        theirs.partial_fit(X, y)
+    found = cr.compare_conventions(net, X, y, f"{theirs.loss_:.12g}", optimizer=cr.SGD(0.1), updates=3)
+    assert [candidate.reproduces for candidate in found.ranked].count(True) == 1
+    assert found.cause == (
+        "error that is printed: half the mean of the squared errors; error taken: before the last update"
+    )
+    ours = cr.Conventions().train(net, X, y, optimizer=cr.SGD(0.1), updates=3)
+    np.testing.assert_allclose(ours.parameters["hidden1.W"], theirs.coefs_[0], rtol=1e-12)
+
+
 CHANGES = [
     ({}, cr.SGD(0.05)),
     ({"order": "layer_by_layer"}, cr.SGD(0.05)),
@@ -247,6 +288,13 @@ def test_every_convention_has_words():
     assert in_words("biases", None) == "biases: as the network has it"
 
 
+def test_their_examples_run():
+    for module in (comparing, conventions, frameworks):
+        found = doctest.testmod(module)
+        assert found.attempted > 0
+        assert found.failed == 0
+
+
 # what cannot be done --------------------------------------------------------------------------
 
 
@@ -265,7 +313,7 @@ def test_conventions_that_do_not_exist_are_named(settings, says):
 
 
 @pytest.mark.parametrize(
-    ("conventions", "optimizer", "says"),
+    ("settings", "optimizer", "says"),
     [
         ({"epsilon": "inside"}, cr.SGD(0.1), "SGD has no epsilon. Leave epsilon out."),
         ({"correction": "step"}, cr.RMSProp(0.1), "RMSProp has no correction. Leave correction out."),
@@ -274,24 +322,24 @@ def test_conventions_that_do_not_exist_are_named(settings, says):
         ({}, cr.LBFGS(), "takes no equal steps"),
     ],
 )
-def test_rules_that_have_no_such_convention_are_refused(conventions, optimizer, says):
+def test_rules_that_have_no_such_convention_are_refused(settings, optimizer, says):
     with pytest.raises(ParameterError, match=says):
-        cr.Conventions(**conventions).train(mazur(), ROW, TARGET, optimizer=optimizer)
+        cr.Conventions(**settings).train(mazur(), ROW, TARGET, optimizer=optimizer)
 
 
 def test_networks_that_cannot_be_trained_so_are_refused():
-    conventions = cr.Conventions()
+    plain = cr.Conventions()
     with pytest.raises(ParameterError, match="updates must be a positive int, got 0"):
-        conventions.train(mazur(), ROW, TARGET, optimizer=RATE, updates=0)
+        plain.train(mazur(), ROW, TARGET, optimizer=RATE, updates=0)
     with pytest.raises(ParameterError, match="batch_size must be a positive int"):
-        conventions.train(mazur(), ROW, TARGET, optimizer=RATE, batch_size=0)
+        plain.train(mazur(), ROW, TARGET, optimizer=RATE, batch_size=0)
     frozen = cr.Network([cr.Dense(1, weights=[[1.0]], frozen=True)], loss="mse")
     with pytest.raises(ParameterError, match="every weight is frozen"):
-        conventions.train(frozen, [[1.0]], [[1.0]], optimizer=RATE)
+        plain.train(frozen, [[1.0]], [[1.0]], optimizer=RATE)
     with pytest.raises(NotFittedError):
-        conventions.train(cr.Network([cr.Dense(1)], loss="mse"), [[1.0]], [[1.0]], optimizer=RATE)
+        plain.train(cr.Network([cr.Dense(1)], loss="mse"), [[1.0]], [[1.0]], optimizer=RATE)
     with pytest.raises(ShapeError):
-        conventions.train(mazur(), [[1.0, 2.0, 3.0]], TARGET, optimizer=RATE)
+        plain.train(mazur(), [[1.0, 2.0, 3.0]], TARGET, optimizer=RATE)
     classes = cr.Network([cr.Dense(2)], loss="cross_entropy")
     classes.build(2)
     with pytest.raises(ParameterError, match="sum is a formula of values, and cross_entropy is for classes"):
@@ -300,7 +348,7 @@ def test_networks_that_cannot_be_trained_so_are_refused():
     two = cr.Network([cr.Dense(1)(x), cr.Dense(1)(x)], loss=["mse", "mse"])
     two.build()
     with pytest.raises(ParameterError, match="networks have one output here, this one has 2"):
-        conventions.train(two, [[0.0, 1.0]], [[1.0], [1.0]], optimizer=RATE)
+        plain.train(two, [[0.0, 1.0]], [[1.0], [1.0]], optimizer=RATE)
 
 
 @pytest.mark.parametrize(

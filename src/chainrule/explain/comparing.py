@@ -59,6 +59,7 @@ class ConventionComparison:
     Attributes
     ----------
     published : dict of str to ndarray
+        As text, with the digits that are printed.
     ranked : list of Candidate
         Those that reproduce all first, and among these such as leave the network's conventions least.
     other : ConventionComparison or None

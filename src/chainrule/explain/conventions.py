@@ -277,14 +277,14 @@ def run(
     runner = compile_program(program, choose_engine(times * updates * trained.work(program, batch)[1]))
     feed = {**step.feed, **step.remembered(program, {})}
     runner.load({leaf: feed[leaf] for leaf in program.variables})
-    given = [feed[leaf] for leaf in program.inputs]
     whole = -(-updates * batch // step.rows) + 1
     rows = np.tile(np.arange(step.rows), whole)[: updates * batch]
     leaves = {leaf: name for name, leaf in trained.graph.parameters.items()}
     found = []
-    for taken in (rows[:-batch], rows[-batch:]):
+    for first, taken in ((0, rows[:-batch]), (updates - 1, rows[-batch:])):
         if len(taken):
-            runner.epoch(given, taken, batch)
+            feed[trained.graph.step] = first + np.arange(len(taken) // batch)
+            runner.epoch([feed[leaf] for leaf in program.inputs], taken, batch)
         state = runner.state
         trained.set_parameters({name: state[leaf] for leaf, name in leaves.items() if leaf in state})
         found.append(_outcome(conventions, trained, X, y, rule))
