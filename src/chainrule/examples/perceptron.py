@@ -27,9 +27,8 @@ def run(show: Callable[..., None]) -> list[tuple[str, str, float]]:
     """The steps, then each published quantity with the number printed and ours."""
     w, x, t = cr.tensor(np.zeros(3), name="w"), cr.tensor(ROWS[0], name="x"), cr.tensor(0.0, name="t")
     output = (x @ w >= 0).astype("float64")
-    step = cr.compile(
-        cr.Program([x, t], {"output": output, "w": w}, {w: w + RATE * (t - output) * x}), "numpy"
-    )
+    new = w + RATE * (t - output) * x
+    step = cr.compile(cr.Program([x, t], {"output": output, "w": w, "new": new}, {w: new}), "numpy")
     show("weights before each row, the output, what was wanted")
     changed: dict[str, np.ndarray] = {}
     epoch, wrong = 0, 1
@@ -40,7 +39,7 @@ def run(show: Callable[..., None]) -> list[tuple[str, str, float]]:
             show(f"epoch {epoch}, row {row}", *found["w"], found["output"], wanted)
             if found["output"] != wanted:
                 wrong += 1
-                changed[f"epoch {epoch}, row {row}"] = found["w"] + RATE * (wanted - found["output"]) * inputs
+                changed[f"epoch {epoch}, row {row}"] = found["new"]
     show(f"No row was wrong in epoch {epoch}: the last weights stay.")
     rows = []
     for name, weights in changed.items():
