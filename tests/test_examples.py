@@ -20,7 +20,6 @@ from worked_examples import published
 DIFFERENT = {
     "mazur": {"E, 1 update", "E, 10,000 updates", "out_o1, 10,000 updates", "out_o2, 10,000 updates"},
     "han-kamber": {"error 6"},
-    "delta-rule": {"epoch 4: squared errors"},
     "pyimagesearch-xor": {
         *(f"two hidden units: {a} xor {b}" for a in (0, 1) for b in (0, 1)),
         "two hidden units: last loss",
