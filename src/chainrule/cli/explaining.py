@@ -14,6 +14,7 @@ import numpy as np
 from ..checks import counted
 from ..errors import DataError, ParameterError, unknown_name
 from ..explain.trace import Trace
+from ..explain.trace_text import NARROWEST
 from ..explain.tracing import MOST, TraceSizeError, trace
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
@@ -144,5 +145,5 @@ def _written(made: Trace, layout: str, request: Request, model: Model, y: np.nda
     if layout == "text":
         return f"{head}\n\n{made}"
     terminal = request.output is None and sys.stdout.isatty()
-    width = max(40, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH
+    width = max(NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH
     return f"{head}\n\n{made.table(width, color=terminal)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ class Formulas:
             variable is not None,
             text,
             latex,
-            "" if numbers is None else self._side(root, True, self.text, numbers),
+            "" if numbers is None else self._sized(self._side(root, True, self.text, numbers)),
             "" if numbers is None else self._side(root, True, self.latex, numbers),
         )
 
@@ -134,6 +135,12 @@ class Formulas:
         """The right-hand side: the node's own expression, or where it is another's, that one's name."""
         ends = _Ends(writer, self, numbers)
         return expression(root, writer, ends.find).text if own else ends.required(root).text
+
+    def _sized(self, text: str) -> str:
+        """Text with numbers for the sizes that are part of an op's own words, as in arange(n)."""
+        for name, number in self.sizes.items():
+            text = re.sub(rf"\b{name}\b", str(number), text)
+        return text
 
     def _numbers(self, root: Tensor) -> dict[Tensor, Array] | None:
         """The values of what a node is computed from; None where they are too many to be put in."""

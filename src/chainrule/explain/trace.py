@@ -139,7 +139,7 @@ class Trace:
         Parameters
         ----------
         width : int
-            Letters in a line, at least 40; nothing is cut, but goes on in the next line.
+            Letters in a line, at least 72; nothing is cut, but goes on in the next line.
         color : bool
             Whether to write what colours text in a terminal.
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .trace import Entry, Trace
 
 WIDTH = 80
-NARROWEST = 40
-LONGEST_NAME = 20
-MOST_DIGITS = 15  # letters of one number
+NARROWEST = 72
+MOST_DIGITS = 17  # letters of one number, and a bracket on each side
+GAP = 3  # letters between columns
 HEADINGS = {
     "given": "given",
     "forward": "forward",
@@ -107,6 +107,17 @@ def _section(title: str, entries: list[Entry], width: int) -> Any:
 
     computed = any(entry.formula.text for entry in entries)
     slopes = any(entry.gradient is not None for entry in entries)
+    names = [line for entry in entries for line in (entry.formula.symbol, shape_text(entry.value.shape))]
+    widths = {"name": min(width // 4, max(4, *map(len, names)))}
+    left = width - widths["name"] - GAP * (1 + computed + slopes)
+    room = max(MOST_DIGITS, int(left * (0.55, 0.3)[slopes]) if computed else left // (1 + slopes))
+    values = [_fitted(entry.value, room) for entry in entries]
+    gradients = ["" if entry.gradient is None else _fitted(entry.gradient, room) for entry in entries]
+    widths["value"] = _widest("value", values)
+    if slopes:
+        widths["gradient"] = _widest("gradient", gradients)
+    if computed:
+        widths["formula"] = left - widths["value"] - widths.get("gradient", 0)
     table = Table(
         title=title,
         title_justify="left",
@@ -115,11 +126,10 @@ def _section(title: str, entries: list[Entry], width: int) -> Any:
         show_edge=False,
         pad_edge=False,
     )
-    for heading in ["name", *(["formula"] if computed else []), "value", *(["gradient"] if slopes else [])]:
-        table.add_column(heading, overflow="fold", max_width=LONGEST_NAME if heading == "name" else None)
-    share = (0.45, 0.24) if computed else (0.7, 0.36)
-    room = max(MOST_DIGITS, int(width * share[slopes]))
-    for entry in entries:
+    for heading in ("name", "formula", "value", "gradient"):
+        if heading in widths:
+            table.add_column(heading, overflow="fold", width=widths[heading])
+    for entry, value, gradient in zip(entries, values, gradients, strict=True):
         made = entry.formula
         cells = [Text(made.symbol, style="bold cyan")]
         shape = shape_text(entry.value.shape)
@@ -129,11 +139,15 @@ def _section(title: str, entries: list[Entry], width: int) -> Any:
             cells.append(Text(f"{made.sign} {made.text}" if made.text else ""))
             if made.text_numbers:
                 cells[-1].append(f"\n= {made.text_numbers}", style="dim")
-        cells.append(Text(_fitted(entry.value, room)))
+        cells.append(Text(value))
         if slopes:
-            cells.append(Text("" if entry.gradient is None else _fitted(entry.gradient, room)))
+            cells.append(Text(gradient))
         table.add_row(*cells)
     return table
+
+
+def _widest(heading: str, cells: list[str]) -> int:
+    return max(len(line) for cell in (heading, *cells) for line in cell.split("\n"))
 
 
 def _fitted(value: Array, room: int) -> str:
