@@ -13,6 +13,7 @@ from ..autodiff.gradient import backpropagate
 from ..checks import counted
 from ..emit.numpy_source import FORWARD, Assigned
 from ..errors import DataError, ParameterError, unknown_name
+from ..graph.op import Kind
 from ..graph.program import Program
 from ..graph.tensor import Tensor, topological
 from ..nn.network import BaseNetwork
@@ -65,7 +66,7 @@ def trace(
     values: dict[Any, Array] = dict(
         lines.run(step.feed, lambda line: part.has(line) or formulas.puts_in(line))
     )
-    values |= {leaf: np.asarray(step.feed[leaf]) for leaf in lines.leaves}
+    values |= {leaf: lines.value(leaf, step.feed) for leaf in lines.leaves}
     formulas.give(values)
     gradients = part.gradients()
 
@@ -124,7 +125,8 @@ class _Part:
         if isinstance(key, Tensor):
             return self.lines.names[key], GIVEN, key
         section = key.section.partition(":")[0] or FORWARD  # a program without updates has no sections
-        if section == FORWARD and key.node not in self.forward:
+        whole = key.node.inputs[0] if key.node.op.kind is Kind.ITEM else key.node
+        if section == FORWARD and whole not in self.forward and key.node not in self.forward:
             section = LOSS
         name = key.name if key.variable is None else self.lines.names[key.variable]
         return name, section, key.node
