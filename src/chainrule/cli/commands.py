@@ -430,7 +430,7 @@ def explain(
     model: ModelArgument,
     data: DataArgument,
     row: Annotated[
-        int, typer.Option(metavar="N", help="Which row of DATA, counted from 1 as in messages. [required]")
+        int, typer.Option(metavar="N", help="Which row of DATA, counted from 1 as in messages.")
     ],
     layout: Annotated[
         str,
