@@ -153,6 +153,17 @@ def test_the_gradient_beside_an_activation_is_that_of_its_own_line_to_the_last_b
     assert last.gradient is not None
 
 
+def test_outputs_whose_errors_have_one_name_have_gradients_of_their_own():
+    x = cr.Input(3)
+    net = cr.Network([cr.Dense(2)(x), cr.Dense(2)(x)], ["half_sum", "mse"], dtype="float64")
+    net.build(3, seed=0)
+    trace = net.trace(X, [VALUES, -VALUES])
+    for error, z in (("error", "z1"), ("error_2", "z2")):
+        np.testing.assert_array_equal(trace[error].gradient, trace[z].gradient)
+    np.testing.assert_allclose(trace["error"].gradient, trace["error"].value / 6, rtol=1e-15)
+    np.testing.assert_allclose(trace["error_2"].gradient, trace["error_2"].value / 6, rtol=1e-15)
+
+
 def test_gradients_agree_with_differences_of_the_loss(net):
     trace = net.trace(X, CLASSES)
     for i, j in ((0, 0), (3, 2)):

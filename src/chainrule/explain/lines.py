@@ -49,7 +49,7 @@ class Lines:
         """A leaf's value: that given, or its own, as constants of a function of tensors have."""
         return np.asarray(feed.get(leaf, leaf.value))
 
-    def run(self, feed: Mapping[Tensor, Array], keep: Callable[[Assigned], bool]) -> dict[Assigned, Array]:
+    def run(self, feed: Mapping[Tensor, Array], keep: Callable[[Assigned], bool]) -> dict[Key, Array]:
         """Run the printed source, statement by statement; what the lines to keep have assigned.
 
         It is the text that the NumPy engine runs, so the values are that engine's to the last bit.
@@ -70,7 +70,7 @@ class Lines:
         for leaf, argument in zip(self.leaves, function.args.args, strict=True):
             value = np.asarray(self.value(leaf, feed), leaf.dtype)
             space[argument.arg] = value[()] if value.ndim == 0 else value
-        waiting, values = list(self.assigned), dict[Assigned, Array]()
+        waiting, values = list(self.assigned), dict[Key, Array]()
         with np.errstate(all="ignore"):
             for statement in function.body:
                 if isinstance(statement, ast.Return):
