@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .estimators.regressor import MLPRegressor
     from .explain.comparing import ConventionComparison, compare_conventions
     from .explain.conventions import Conventions
+    from .explain.notation import Notation
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -70,6 +71,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "model.network:Network",
+    "Notation": "explain.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -131,6 +133,7 @@ __all__ = [
     "MLPRegressor",
     "NAdam",
     "Network",
+    "Notation",
     "Pieces",
     "Program",
     "RMSProp",
