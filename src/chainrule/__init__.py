@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain.graph_drawing import draw_graph
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -74,6 +75,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "check_gradients": "autodiff.check:check_gradients",
     "compare_modes": "training.modes:compare_modes",
     "compile": "emit.engine:compile_program",
+    "draw_graph": "explain.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "inits": "nn.init",
@@ -133,6 +135,7 @@ __all__ = [
     "check_gradients",
     "compare_modes",
     "compile",
+    "draw_graph",
     "formula",
     "formulas",
     "gradient",

@@ -271,7 +271,8 @@ def _gap(
     x1 = np.array([boxes[s].half for _, s, _, _, _ in lines])
     from_right = np.array([boxes[t].half for _, _, _, t, _ in lines])
     high = max(y1.max(), y2.max()) - min(y1.min(), y2.min())
-    lanes = int(len(lines) * LINE / (high + LINE))  # with fewer there is no room
+    # Fewer lanes have no room for so many labels; more fit between the columns as they stand.
+    lanes = max(int(len(lines) * LINE / (high + LINE)), int((least - right - left - 2 * ENDS) / wide) - 1)
     while True:
         lanes += 1
         room = max(least, right + left + 2 * ENDS + lanes * wide)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from ..optim.rules import Optimizer
 from ..training.fitting import Past
 from ..training.metrics import MeasuredNetwork
 from .drawing import draw_network
+from .graph_drawing import draw_network_graph
 from .step import Step
 from .svg import Picture
 
@@ -93,3 +95,55 @@ class ExplainedNetwork(MeasuredNetwork):
             If X or y do not fit the network.
         """
         return draw_network(self, X, y, edges, neurons, rows, form, theme)
+
+    def draw_graph(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        rows: int | Sequence[int] | None = None,
+        detail: str = "named",
+        depth: int | None = None,
+        theme: str = "auto",
+    ) -> Picture:
+        """The computation graph of a step as a picture, with values and derivatives of the loss by them.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (rows, inputs) or (inputs,)
+            As for `fit`.
+        y : array-like, optional
+            As for `fit`. With targets it is the graph of a training step's loss, with penalties; without,
+            that of a prediction, in which there are no derivatives.
+        rows : int or sequence of int, optional
+            Which rows of X and y, counted from 0; all where none are named.
+        detail : {"named", "ops"}
+            A box for every tensor that has a name, with its formula; or for every op.
+        depth : int, optional
+            How many of these steps to go back from the loss; all where it is left out.
+        theme : {"auto", "light", "dark"}
+            Colours; "auto" asks the viewer's system.
+
+        Returns
+        -------
+        Picture
+            As SVG; a notebook shows it, and its `save` writes it to a file.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no weights yet.
+        UnknownNameError
+            If there is no such detail or theme.
+        ParameterError
+            If a row is not in the data, depth is not a positive int, or more than 150 nodes would have to be
+            drawn.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+        """
+        return draw_network_graph(self, X, y, rows, detail, depth, theme)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary, and where there are weights the diagram."""
+        table = f"<pre>{escape(self.summary() if self._sizes else repr(self))}</pre>"
+        return table + (self.draw().svg if self.built else "")

@@ -123,7 +123,9 @@ def short(value: float, digits: int = 3) -> str:
     if value == 0:
         return "0"
     text = f"{value:.{digits}g}"
-    if "e" in text or not 1e-3 <= abs(value) < 1e5:
+    if "e" in text and 1 < abs(value) < 1e5:
+        text = f"{value:.0f}"
+    if not 1e-3 <= abs(value) < 1e5:
         mantissa, _, power = f"{value:.{min(digits, 2) - 1}e}".partition("e")
         text = f"{float(mantissa):g}e{int(power)}"
     return text.replace("-", "−")
