@@ -1,8 +1,10 @@
 """Diagrams of networks: no two labels meet, the file is sound, and the numbers are the network's."""
 
+import importlib.util
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -409,3 +411,27 @@ def test_a_coarse_map_keeps_the_mean():
     assert cells.shape == (45, 45)
     assert coarse(weights[:, :45], 45) == pytest.approx(weights[:, :45].reshape(45, 2, 45).mean(axis=1))
     assert coarse(weights[:3, :3]).tolist() == weights[:3, :3].tolist()
+
+
+# the page of pictures -------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make_pictures():
+    spec = importlib.util.spec_from_file_location("make_pictures", ROOT / "docs" / "make_pictures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.PICTURES
+
+
+@pytest.mark.parametrize("name", make_pictures())
+def test_the_pictures_of_the_page_are_up_to_date(name):
+    """But for what the bytes of a packed map are, which other versions of zlib write otherwise."""
+    file = ROOT / "docs" / "pictures" / f"{name}.svg"
+    now, then = (
+        re.sub(r'href="[^"]*"|\bcr\w{10}', "", svg)
+        for svg in (make_pictures()[name]().svg, file.read_text("utf-8"))
+    )
+    assert now == then, "run: python docs/make_pictures.py"
+    assert clashes(make_pictures()[name]()) == []

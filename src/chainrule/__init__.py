@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain import plots
     from .explain.graph_drawing import draw_graph
+    from .explain.recording import DescentPath, HiddenViews, Histograms
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -53,8 +55,11 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Callback": "training.callbacks:Callback",
     "Concatenate": "nn.merge:Concatenate",
     "Dense": "nn.dense:Dense",
+    "DescentPath": "explain.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "HiddenViews": "explain.recording:HiddenViews",
+    "Histograms": "explain.recording:Histograms",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
@@ -83,6 +88,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",
+    "plots": "explain.plots",
     "schedules": "optim.schedules",
 }
 
@@ -111,8 +117,11 @@ __all__ = [
     "ChainruleError",
     "Concatenate",
     "Dense",
+    "DescentPath",
     "Dropout",
     "EarlyStopping",
+    "HiddenViews",
+    "Histograms",
     "History",
     "Input",
     "LBFGS",
@@ -146,6 +155,7 @@ __all__ = [
     "losses",
     "numpy_source",
     "placeholder",
+    "plots",
     "scan",
     "schedules",
     "tensor",

@@ -180,6 +180,18 @@ def _single(tables: list[Any]) -> Any:
     return tables[0] if len(tables) == 1 else tables
 
 
+def value_nodes(network: MeasuredNetwork, training: bool) -> list[Tensor]:
+    """The nodes of all values of the wiring, inputs first: of a training step, or of a prediction."""
+    g = network.graph
+    if training or not any(layer.two_modes for layer in network.layers):
+        return [*g.xs, *g.trained_values]
+    leaves = [
+        {name.partition(".")[2]: leaf for name, leaf in g.parameters.items() if name.startswith(f"{own}.")}
+        for own in network.names
+    ]
+    return network._forward(g.xs, leaves, False, g.seed, g.step, {})
+
+
 class _Maker:
     """Groups and links, from a network's wiring."""
 
@@ -197,7 +209,7 @@ class _Maker:
         network, wiring = self.network, self.network._wiring
         nodes = self._nodes()
         tags = network._tags()
-        columns = _column_names(network)
+        columns = column_names(network)
         places: list[int] = []  # of each value the group that ends in it
         uses: dict[int, int] = {}
         for i, (_, given) in enumerate(wiring.inputs):
@@ -234,20 +246,10 @@ class _Maker:
 
     def _nodes(self) -> list[Tensor]:
         """The node of every value: of the training step where there are targets, else of a prediction."""
-        network, g = self.network, self.network.graph
-        if self.step is not None and self.step.loss is not None:
-            if any(layer.two_modes for layer in network.layers):
-                self.notes.append("As in training: dropout and batch normalisation act as in a step.")
-            return [*g.xs, *g.trained_values]
-        leaves = [
-            {
-                name.partition(".")[2]: leaf
-                for name, leaf in g.parameters.items()
-                if name.startswith(f"{own}.")
-            }
-            for own in network.names
-        ]
-        return network._forward(g.xs, leaves, False, g.seed, g.step, {})
+        training = self.step is not None and self.step.loss is not None
+        if training and any(layer.two_modes for layer in self.network.layers):
+            self.notes.append("As in training: dropout and batch normalisation act as in a step.")
+        return value_nodes(self.network, training)
 
     def _enter(self, group: Group, node: Tensor | None) -> int:
         self.groups.append(group)
@@ -349,7 +351,7 @@ class _Maker:
         self.notes.append(f"Loss {short(float(value), 6)}.")
 
 
-def _column_names(network: MeasuredNetwork) -> list[str]:
+def column_names(network: MeasuredNetwork) -> list[str]:
     """The names of the columns that a table had, if they fit the one input."""
     kept = getattr(network, "metadata", {})
     for key in ("inputs", "columns"):
