@@ -226,7 +226,7 @@ class _Maker:
             if isinstance(layer, Maxout):
                 tag = tags[call.layer] + (f"_{uses[call.layer]}" if uses[call.layer] > 1 else "")
                 z = next(x for x in topological([value]) if x.name == f"z{tag}")
-                self._dense(layer, name, title, f"{layer.pieces} sums a unit", layer.columns, sources[0], z)
+                self._dense(layer, name, title, f"sum, {layer.pieces} a unit", layer.columns, sources[0], z)
                 last = len(self.groups) - 1
                 places.append(self._enter(Group("join", title, "largest", size), value))
                 pairs = [(piece * size + j, j) for piece in range(layer.pieces) for j in range(size)]

@@ -39,12 +39,16 @@ def draw_neurons(plan: Plan, canvas: Canvas, numbers: bool, wide: float = WIDE) 
     _lines(plan, layout, canvas)
     for skip in layout.skips:
         _skip(plan, layout, skip, canvas)
-    halos = [label for own in layout.labels.values() for label in own]
-    if halos:
+    halos = [(own.x, own.y, own.width) for labels in layout.labels.values() for own in labels]
+    for box, texts_below in zip(layout.boxes, captions, strict=True):
+        halos += [
+            (box.x, y + box.half + 8, text_width(text, SMALL))
+            for y, text in zip(box.ys, texts_below, strict=False)
+        ]
+    if halos:  # what lies behind numbers gives way to them
         boxes = "".join(
-            f"M{number(a.x - a.width / 2 - 1)} {number(a.y - 6)}h{wide}v12h-{wide}z"
-            for a in halos
-            for wide in [number(a.width + 2)]
+            f"M{number(x - wide / 2 - 1)} {number(y - 6)}h{number(wide + 2)}v12h-{number(wide + 2)}z"
+            for x, y, wide in halos
         )
         canvas.add("path", d=boxes, class_="page", fill_opacity=0.92)
     for k, group in enumerate(plan.groups):

@@ -27,7 +27,8 @@ STRETCH = (
     1.4,
     1.6,
     1.8,
-)  # of the distance between neurons: the one that prints largest is taken
+)  # of the distance between neurons
+ENOUGH = 0.96  # of the largest print that stretching can reach: the least stretch that comes so far is taken
 LEGEND = 80.0  # about what the legend will take below
 MANY = 1 << 30  # more lines than there are
 
@@ -131,7 +132,8 @@ def lay_out(
         tried.append((print_scale(found.width, found.height + LEGEND), found))
         if tried[-1][0] == UNSCALED:
             break
-    return max(tried, key=lambda pair: pair[0])[1]
+    best = max(scale for scale, _ in tried)
+    return next(found for scale, found in tried if scale >= ENOUGH * best)
 
 
 def _attempt(

@@ -29,8 +29,8 @@ def draw_summary(plan: Plan, canvas: Canvas) -> tuple[float, float]:
     reduced.notes = list(plan.notes)
     if plan.edges != "none":
         reduced.notes.append(
-            "Maps: a row for each input, a column for each neuron, every cell the mean of the weights in it. "
-            "Bars: how many weights are of which size."
+            "Maps: a row for each input, a column for each neuron, every cell the mean of what lies in it. "
+            "Bars: how many are of which size."
         )
     reduced.groups = [replace(group, biases=None) for group in reduced.groups]
     reduced.links = plan.links  # of all weights, not of the lines drawn alone, the largest is told
@@ -101,7 +101,7 @@ def _panel(link: Link, canvas: Canvas, middle: float, y: float) -> float:
         height=high + 2,
         class_="page thin",
     )
-    tip = f"{link.name}: every cell is the mean of the weights in it"
+    tip = f"{link.name}: every cell is the mean of what lies in it"
     canvas.image(cells / strongest([cells]), middle - wide / 2, y, wide, high, tip)
     y += high + 8
     y = _bars(weights, canvas, middle, y)
