@@ -347,6 +347,14 @@ def test_what_cannot_be_drawn_is_said(given, kind, message):
         network(2, 2).draw(**given)
 
 
+def test_sparse_rows_are_taken():
+    from scipy.sparse import csr_array
+
+    net = network(3, 2)
+    X, y = rows_for(net)
+    assert net.draw(csr_array(X), y, rows=[0, 2]).svg == net.draw(X, y, rows=[0, 2]).svg
+
+
 def test_networks_that_are_not_built_or_too_large_are_refused():
     with pytest.raises(cr.errors.NotFittedError, match="has no weights yet"):
         cr.Network([cr.Dense(1)], "mse").draw()

@@ -448,6 +448,23 @@ def test_without_matplotlib_it_is_said_what_to_install(monkeypatch, trained):
             call()
 
 
+def test_sparse_rows_are_taken(trained):
+    from scipy.sparse import csr_array
+
+    net, X, y, _, path, _ = trained
+    sparse = csr_array(X)
+    figures = [
+        (
+            cr.plots.decision_regions(net, rows, y, resolution=10),
+            cr.plots.error_surface(net, rows, y, path=path, resolution=3),
+        )
+        for rows in (X, sparse)
+    ]
+    for one, other in zip(*figures, strict=True):
+        assert file_of(one, ".svg") == file_of(other, ".svg")
+    assert len(parts(cr.plots.hidden_layers(net, sparse, y))) == 2
+
+
 def test_plots_leave_the_state_of_pyplot_alone(trained):
     from matplotlib import pyplot
 

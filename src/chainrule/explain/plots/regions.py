@@ -8,6 +8,7 @@ import numpy as np
 
 from ...checks import counted, positive_int
 from ...errors import NotFittedError, ParameterError
+from ...training.sparse import dense
 from ..diagram import column_names
 from ..plotting import CLASSES, colour_of, marker_of, new_figure, plain, tidy
 
@@ -67,7 +68,7 @@ def decision_regions(network: MeasuredNetwork, X: Any, y: Any = None, *, resolut
             f"{network.widths[0]} values."
         )
     resolution = positive_int(resolution, "plots.decision_regions: resolution", "resolution=200")
-    points = np.asarray(network._tables(X)[0], dtype=np.float64)
+    points = np.asarray(dense(network._tables(X)[0]), dtype=np.float64)
     if y is not None and np.shape(network._as_labels(y)) != (len(points),):
         raise ParameterError(
             f"plots.decision_regions: y needs one label or value for each of {len(points):,} rows, "

@@ -12,6 +12,7 @@ from ...checks import positive_int
 from ...emit.engine import compile_program
 from ...errors import NotFittedError, ParameterError
 from ...graph.program import Program
+from ...training.sparse import dense
 from ..naming import Names, Place
 from ..plotting import VALIDATION, new_figure, plain, tidy
 from ..recording import DescentPath
@@ -177,7 +178,7 @@ def _losses(
 ) -> Array:
     """The loss at each point, a row for each of the second axis."""
     g = network.graph
-    tables = network._tables(X)
+    tables = [dense(table) for table in network._tables(X)]
     ts, _ = network._targets(y, tables, network._codings)
     leaves = [g.parameters[name] for name in names]
     runner = compile_program(Program([*g.xs, *g.ts, *leaves], {"loss": g.loss}, name="surface"), "numpy")
