@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
     from .explain import plots
+    from .explain.comparing import ConventionComparison, compare_conventions
+    from .explain.conventions import Conventions
     from .explain.graph_drawing import draw_graph
     from .explain.recording import DescentPath, HiddenViews, Histograms
     from .model.files import load
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .nn.scaling import Pieces, Rescale, Standardize
     from .nn.wiring import Input
     from .optim import schedules
+    from .optim.frameworks import framework_optimizer
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
     from .training.history import History
@@ -54,6 +57,8 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
     "Concatenate": "nn.merge:Concatenate",
+    "ConventionComparison": "explain.comparing:ConventionComparison",
+    "Conventions": "explain.conventions:Conventions",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
@@ -78,11 +83,13 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
+    "compare_conventions": "explain.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
     "compile": "emit.engine:compile_program",
     "draw_graph": "explain.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
+    "framework_optimizer": "optim.frameworks:framework_optimizer",
     "inits": "nn.init",
     "load": "model.files:load",
     "loop_source": "emit.loop_source:loop_source",
@@ -116,6 +123,8 @@ __all__ = [
     "Callback",
     "ChainruleError",
     "Concatenate",
+    "ConventionComparison",
+    "Conventions",
     "Dense",
     "DescentPath",
     "Dropout",
@@ -142,11 +151,13 @@ __all__ = [
     "Standardize",
     "Tensor",
     "check_gradients",
+    "compare_conventions",
     "compare_modes",
     "compile",
     "draw_graph",
     "formula",
     "formulas",
+    "framework_optimizer",
     "gradient",
     "inits",
     "jvp",

@@ -74,6 +74,7 @@ def _examples(*lines: str) -> str:
         "predict digits.chainrule digits --probabilities | head",
         "inspect digits.chainrule",
         "source digits.chainrule",
+        "examples",
     )
 )
 def options(
@@ -392,14 +393,6 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
     run(model, as_json)
 
 
-@app.command(cls=Command, epilog=_examples("summary iris.chainrule"))
-def summary(model: ModelArgument) -> None:
-    """Print the layers: shapes, parameters, operations and memory."""
-    from .use import summary as run
-
-    run(model)
-
-
 @app.command(
     cls=Command,
     epilog=_examples(
@@ -441,3 +434,41 @@ def draw(
     from .drawing import draw as run
 
     run(Request(model, data, row, output, edges, neurons, form, theme, separator))
+
+
+@app.command(cls=Command, epilog=_examples("summary iris.chainrule"))
+def summary(model: ModelArgument) -> None:
+    """Print the layers: shapes, parameters, operations and memory."""
+    from .use import summary as run
+
+    run(model)
+
+
+@app.command(
+    cls=Command,
+    epilog=_examples(
+        "examples",
+        "examples mazur",
+        "examples mazur --conventions",
+        "examples han-kamber --write .",
+        "examples nielsen --quick",
+    ),
+)
+def examples(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which to run; without one, they are listed.")
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write it there as a program to start from; all without a NAME."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A shorter training, where one is long.")] = False,
+    conventions: Annotated[
+        bool, typer.Option("--conventions", help="Find the conventions that make its published numbers.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run worked examples from books, with the published numbers beside ours."""
+    from .exhibit import examples as run
+
+    run(name, write, quick, conventions, as_json)
