@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain import plots
     from .explain.comparing import ConventionComparison, compare_conventions
     from .explain.conventions import Conventions
+    from .explain.graph_drawing import draw_graph
     from .explain.notation import Notation
+    from .explain.recording import DescentPath, HiddenViews, Histograms
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -58,8 +61,11 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "ConventionComparison": "explain.comparing:ConventionComparison",
     "Conventions": "explain.conventions:Conventions",
     "Dense": "nn.dense:Dense",
+    "DescentPath": "explain.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "HiddenViews": "explain.recording:HiddenViews",
+    "Histograms": "explain.recording:Histograms",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
@@ -82,6 +88,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "compare_conventions": "explain.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
     "compile": "emit.engine:compile_program",
+    "draw_graph": "explain.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",
@@ -90,6 +97,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",
+    "plots": "explain.plots",
     "schedules": "optim.schedules",
 }
 
@@ -120,8 +128,11 @@ __all__ = [
     "ConventionComparison",
     "Conventions",
     "Dense",
+    "DescentPath",
     "Dropout",
     "EarlyStopping",
+    "HiddenViews",
+    "Histograms",
     "History",
     "Input",
     "LBFGS",
@@ -146,6 +157,7 @@ __all__ = [
     "compare_conventions",
     "compare_modes",
     "compile",
+    "draw_graph",
     "formula",
     "formulas",
     "framework_optimizer",
@@ -157,6 +169,7 @@ __all__ = [
     "losses",
     "numpy_source",
     "placeholder",
+    "plots",
     "scan",
     "schedules",
     "tensor",

@@ -410,6 +410,49 @@ def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
     run(model, as_json)
 
 
+@app.command(
+    cls=Command,
+    epilog=_examples(
+        "draw iris.chainrule --output iris.svg",
+        "draw iris.chainrule iris --row 1 --output row1.svg",
+        "draw iris.chainrule iris --edges gradients --output slopes.svg",
+    ),
+)
+def draw(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it: .svg.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="A built-in set or a file, to show its numbers.")
+    ] = None,
+    row: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Which row of DATA, counted from 1; all where none is named."),
+    ] = None,
+    edges: Annotated[
+        str, typer.Option(metavar="NAME", help="What the lines tell: weights, gradients or none.")
+    ] = "weights",
+    neurons: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What stands in the neurons: activations, gradients, biases or none. "
+            "[default: activations with DATA]",
+        ),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="full (every neuron), summary, or auto: full up to 12 in a layer."),
+    ] = "auto",
+    theme: Annotated[str, typer.Option(metavar="NAME", help="Colours: auto, light or dark.")] = "auto",
+    separator: SeparatorOption = None,
+) -> None:
+    """Draw the network as a picture, with its weights, activations or gradients."""
+    from .drawing import Request
+    from .drawing import draw as run
+
+    run(Request(model, data, row, output, edges, neurons, form, theme, separator))
+
+
 @app.command(cls=Command, epilog=_examples("summary iris.chainrule"))
 def summary(model: ModelArgument) -> None:
     """Print the layers: shapes, parameters, operations and memory."""
