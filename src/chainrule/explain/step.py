@@ -116,12 +116,20 @@ class Step:
             if leaf not in weights
         }
 
-    def values(self, nodes: Sequence[Tensor]) -> list[Array]:
-        """The values of nodes in this step, as the NumPy engine computes them."""
-        computed = {f"v{k}": node for k, node in enumerate(nodes) if node not in self.feed}
-        runner = compile_program(Program(list(self.feed), computed, name="values"), "numpy")
-        found = runner(*self.feed.values())
-        return [found[f"v{k}"] if node not in self.feed else self.feed[node] for k, node in enumerate(nodes)]
+    def values(self, nodes: Sequence[Tensor], given: Mapping[Tensor, Array] | None = None) -> list[Array]:
+        """The values of nodes in this step, as the NumPy engine computes them.
+
+        Parameters
+        ----------
+        nodes : sequence of Tensor
+        given : mapping of Tensor to ndarray, optional
+            Other values of leaves, and those of further leaves.
+        """
+        feed = {**self.feed, **(given or {})}
+        computed = {f"v{k}": node for k, node in enumerate(nodes) if node not in feed}
+        runner = compile_program(Program(list(feed), computed, name="values"), "numpy")
+        found = runner(*feed.values())
+        return [found[f"v{k}"] if node not in feed else feed[node] for k, node in enumerate(nodes)]
 
     def need_loss(self) -> Tensor:
         """The loss; raises ParameterError where there are no targets."""
