@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network
+from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network, checks
 from chainrule.cli import main as entry
 from chainrule.cli import pictures
 from chainrule.model.files import load
@@ -363,7 +363,7 @@ def test_a_matrix_shows_who_was_taken_for_whom():
 
 
 def test_without_matplotlib_it_is_said_what_to_install_before_the_work(run, data, monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
     for option in ("--plot", "--confusion"):
         _, err = run("train", data, "--target", "class", option, "c.png", code=2)
         assert err.startswith(

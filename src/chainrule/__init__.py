@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain.ledger import Ledger
+    from .explain.perturbation import compare_perturbation
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -58,6 +60,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
+    "Ledger": "explain.ledger:Ledger",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
@@ -73,6 +76,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
     "compare_modes": "training.modes:compare_modes",
+    "compare_perturbation": "explain.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
@@ -115,6 +119,7 @@ __all__ = [
     "Input",
     "LBFGS",
     "LayerNorm",
+    "Ledger",
     "Lion",
     "Maxout",
     "Multiply",
@@ -132,6 +137,7 @@ __all__ = [
     "Tensor",
     "check_gradients",
     "compare_modes",
+    "compare_perturbation",
     "compile",
     "formula",
     "formulas",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
 from ..tables.wording import printable
 from ..training.history import History
 
@@ -21,14 +19,6 @@ Array = np.ndarray[Any, Any]
 TRAINING, VALIDATION, QUIET = "#1f5fa8", "#d1652b", "#6b6b6b"  # told apart by those who see red as green too
 MOST_CLASSES = 60  # whose names can stand beside a matrix
 MOST_NUMBERS = 25  # classes of a matrix whose cells can hold their numbers
-
-
-def need_matplotlib() -> None:
-    """Raise MissingExtraError if there is nothing to draw with."""
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError(
-            "pictures need matplotlib, which is not installed. Run: pip install 'chainrule[plot]'"
-        )
 
 
 def learning_curves(history: History, title: str, suffix: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import counted
+from ..checks import counted, need_matplotlib
 from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..nn.dense import Dense
@@ -32,7 +32,7 @@ from ..training.storage import write_whole
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
 from .outputs import check_outputs, check_picture
-from .pictures import confusion_picture, learning_curves, need_matplotlib
+from .pictures import confusion_picture, learning_curves
 from .report import report, scores, summarise
 from .sets import BUILT_IN, load_frame, load_table
 from .settings import Settings, gather

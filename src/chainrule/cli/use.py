@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import counted
+from ..checks import counted, need_matplotlib
 from ..errors import DataError, ParameterError
 from ..model.files import load
 from ..model.network import Network
@@ -26,7 +26,7 @@ from ..training.storage import write_whole
 from .baseline import Baseline, usual_answer
 from .building import spoken
 from .outputs import check_outputs, check_picture
-from .pictures import confusion_picture, need_matplotlib
+from .pictures import confusion_picture
 from .report import predictions, report, scores, summarise
 from .sets import BUILT_IN, TARGETS, load_frame, target_of
 from .settings import Settings

@@ -172,7 +172,7 @@ class Derivation:
         u = self.update
         if u.none is not None:
             return f"{said} It {u.none}."
-        return f"{said} {u.rule.partition('(')[0]} moves it from {_nine(u.old)} to {_nine(u.new)}."
+        return f"{said} {u.rule.partition('(')[0]} moves it from {nine(u.old)} to {nine(u.new)}."
 
     def _dead(self) -> str:
         """The first factor that is 0 on the best path."""
@@ -194,7 +194,7 @@ class Derivation:
         paths = counted(number, "path") if isinstance(number, int) else f"about {number:.3g} paths"
         if number <= len(self.chains):
             return f"The sum of {paths}:" if number > 1 else "There is 1 path:"
-        part = f"{shown / self.derivative:.1%} of it" if self.derivative else f"{_nine(shown)} together"
+        part = f"{shown / self.derivative:.1%} of it" if self.derivative else f"{nine(shown)} together"
         return f"The sum of {paths} that are not 0. The {len(self.chains)} strongest make up {part}:"
 
     # text -------------------------------------------------------------------------------------
@@ -202,13 +202,13 @@ class Derivation:
     def __str__(self) -> str:
         lines = [f"How the loss changes with {self.name}", ""]
         batch = f"a batch of {self.rows} rows" if self.rows > 1 else "one row"
-        lines += [f"{self.name} is {_nine(self.at)}; on {batch} the loss is {_nine(self.loss)}.", ""]
-        lines += [f"d loss / d {self.number.text} = {_nine(self.derivative)}", "", *_fill(self.coverage)]
-        lines += _fill(self._stepped_over()) if self.left_out else []
+        lines += [f"{self.name} is {nine(self.at)}; on {batch} the loss is {nine(self.loss)}.", ""]
+        lines += [f"d loss / d {self.number.text} = {nine(self.derivative)}", "", *fill(self.coverage)]
+        lines += fill(self._stepped_over()) if self.left_out else []
         for k, chain in enumerate(self.chains, 1):
             share = "" if math.isnan(chain.share) or len(self.chains) == 1 else f", {chain.share:.1%} of it"
             route = " -> ".join([chain.factors[0].by.text, *(f.of.text for f in chain.factors)])
-            lines += ["", f"{k}. {_nine(chain.value)}{share}", *_fill(route, "   ")]
+            lines += ["", f"{k}. {nine(chain.value)}{share}", *fill(route, "   ")]
             left = max(len(f"d {f.of.text} / d {f.by.text}") for f in chain.factors)
             for f in chain.factors:
                 lines += _equation(
@@ -218,13 +218,13 @@ class Derivation:
         u = self.update
         lines += ["", f"Update: {u.rule}"]
         if u.none is not None:
-            lines += _fill(f"{self.name} {u.none}.", "   ")
+            lines += fill(f"{self.name} {u.none}.", "   ")
         else:
-            lines.append(f"   learning rate lr = {_nine(u.rate)}")
+            lines.append(f"   learning rate lr = {nine(u.rate)}")
             left = max(len(line.name.text) for line in u.lines)
             for line in u.lines:
                 lines += _equation(line.name.text.ljust(left), line.formula, line.numbers, line.value)
-        return "\n".join([*lines, "", *_fill(self.sentence)])
+        return "\n".join([*lines, "", *fill(self.sentence)])
 
     def _stepped_over(self) -> str:
         return (
@@ -236,10 +236,10 @@ class Derivation:
         if self.by_row is None or self.rows == 1:
             return []
         up, down = float(self.by_row[self.by_row > 0].sum()), float(self.by_row[self.by_row < 0].sum())
-        lines = ["", f"By row, {_nine(up)} up and {_nine(down)} down; the rows that add most:"]
-        lines += [f"   row {s.row:>5}  {_nine(s.value):>16}" for s in self.samples]
+        lines = ["", f"By row, {nine(up)} up and {nine(down)} down; the rows that add most:"]
+        lines += [f"   row {s.row:>5}  {nine(s.value):>16}" for s in self.samples]
         if self.penalty:
-            lines.append(f"   penalties  {_nine(self.penalty):>15}")
+            lines.append(f"   penalties  {nine(self.penalty):>15}")
         return lines
 
     @property
@@ -315,7 +315,7 @@ class Derivation:
             lines += [r"\end{aligned}", "$$"]
         if self.by_row is not None and self.rows > 1:
             lines += ["", "| row | adds |", "|---:|---:|"]
-            lines += [f"| {s.row} | {_nine(s.value)} |" for s in self.samples]
+            lines += [f"| {s.row} | {nine(s.value)} |" for s in self.samples]
         u = self.update
         lines += ["", f"**Update** by `{u.rule}`"]
         if u.none is None:
@@ -333,16 +333,16 @@ class Derivation:
         rows = [f"<p>{html.escape(self.coverage)}</p>"]
         for k, chain in enumerate(self.chains, 1):
             share = "" if math.isnan(chain.share) else f", {chain.share:.1%}"
-            rows.append(f"<p>{k}. {_nine(chain.value)}{share}</p><table>")
+            rows.append(f"<p>{k}. {nine(chain.value)}{share}</p><table>")
             for f in chain.factors:
                 of, by = (html.escape(side.text) for side in (f.of, f.by))
-                sides = [f"∂{of} / ∂{by}", *_text_sides(f.formula, f.numbers), f"<b>{_nine(f.value)}</b>"]
+                sides = [f"∂{of} / ∂{by}", *_text_sides(f.formula, f.numbers), f"<b>{nine(f.value)}</b>"]
                 cells = [f"<td {cell}>{side}</td>" for side in sides]
                 rows.append(f"<tr>{''.join(cells)}</tr>")
             rows.append("</table>")
         if self.by_row is not None and self.rows > 1:
             found = "".join(
-                f"<tr><td {cell}>row {s.row}</td><td>{_nine(s.value)}</td></tr>" for s in self.samples
+                f"<tr><td {cell}>row {s.row}</td><td>{nine(s.value)}</td></tr>" for s in self.samples
             )
             rows.append(f"<p>The rows that add most:</p><table>{found}</table>")
         u = self.update
@@ -353,12 +353,12 @@ class Derivation:
                 sides = [
                     html.escape(x.name.text),
                     *_text_sides(x.formula, x.numbers),
-                    f"<b>{_nine(x.value)}</b>",
+                    f"<b>{nine(x.value)}</b>",
                 ]
                 rows.append("<tr>" + "".join(f"<td {cell}>{side}</td>" for side in sides) + "</tr>")
             rows.append("</table>")
         head = f"<h3>How the loss changes with <code>{html.escape(self.name)}</code></h3>"
-        derivative = f"<p>∂loss / ∂{html.escape(self.number.text)} = <b>{_nine(self.derivative)}</b></p>"
+        derivative = f"<p>∂loss / ∂{html.escape(self.number.text)} = <b>{nine(self.derivative)}</b></p>"
         return f"<div>{head}{derivative}{''.join(rows)}<p>{html.escape(self.sentence)}</p></div>"
 
     def _repr_html_(self) -> str:
@@ -368,13 +368,13 @@ class Derivation:
 # pieces ---------------------------------------------------------------------------------------
 
 
-def _nine(value: float | None) -> str:
+def nine(value: float | None) -> str:
     """Nine significant digits."""
     return "" if value is None else f"{value + 0:.9g}"
 
 
 def _tex(value: float) -> str:
-    mantissa, e, exponent = _nine(value).partition("e")
+    mantissa, e, exponent = nine(value).partition("e")
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if e else mantissa
 
 
@@ -405,7 +405,7 @@ def _latex_sides(formula: Written | None, numbers: Written | None, value: float)
 def _equation(left: str, formula: Written | None, numbers: Written | None, value: float) -> list[str]:
     """``left = formula = numbers = value``, on one line where it fits, else a line for each side."""
     sides = [] if formula is None or numbers is None else [formula.text, numbers.text]
-    sides = list(dict.fromkeys([*sides, _nine(value)]))
+    sides = list(dict.fromkeys([*sides, nine(value)]))
     whole = f"   {left} = {' = '.join(sides)}"
     if len(whole) <= WIDTH:
         return [whole]
@@ -427,7 +427,8 @@ def _cut(side: str, start: str) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def _fill(text: str, indent: str = "") -> list[str]:
+def fill(text: str, indent: str = "") -> list[str]:
+    """Words in lines of at most 80 columns."""
     lines, line = [], indent
     for word in text.split(" "):
         if len(line) + len(word) > WIDTH and line.strip():

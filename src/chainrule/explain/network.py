@@ -10,6 +10,7 @@ from ..training.fitting import Past
 from ..training.metrics import MeasuredNetwork
 from .derivation import Derivation
 from .step import Step
+from .what_if import WhatIf, what_if
 from .why import why
 
 
@@ -89,6 +90,52 @@ class ExplainedNetwork(MeasuredNetwork):
         (1.5, 1, 1.85)
         """
         return why(self, name, X, y, paths=paths, samples=samples, step=self._step(X, y, optimizer))
+
+    def what_if(
+        self,
+        name: str | Sequence[str],
+        change: Any,
+        X: Any,
+        y: Any = None,
+    ) -> WhatIf:
+        """What a change of one number, or of several at once, does to the loss.
+
+        Nothing is changed by it: the network keeps its weights.
+
+        Parameters
+        ----------
+        name : str or sequence of str
+            As for `why`.
+        change : float or sequence of float
+            What is added to each.
+        X, y : array-like
+            A batch as for `fit`; one row may have one axis.
+
+        Returns
+        -------
+        WhatIf
+            What the slope foretells, and what comes of it; print it, or `plot()` the loss along the number,
+            or over two.
+
+        Raises
+        ------
+        NotFittedError
+            If the network has no weights yet.
+        UnknownNameError, ShapeError, ParameterError
+            If there is no such number, or a number is named twice; if there is not a finite change for each;
+            if there are no targets.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Network([cr.Dense(1, weights=[[0.5], [2.0]], bias=[0.0])], "half_sum", dtype="float64")
+        >>> told = net.what_if("output.W[1, 0]", 1.0, [1.0, 3.0], [6.0])
+        >>> told.loss, told.loss_after, told.foretold, told.foretold_bent
+        (0.125, 6.125, 1.5, 6.0)
+        """
+        return what_if(self._step(X, y), name, change)
 
     def _step(self, X: Any, y: Any = None, optimizer: Optimizer | str | None = None) -> Step:
         """The step that would come next: with the last fit's optimizer also what that remembers."""

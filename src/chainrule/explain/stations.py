@@ -321,7 +321,7 @@ def _relations(end: Tensor, stop: Callable[[Tensor], bool]) -> dict[Tensor, Rela
     for node in topological([end], known=stop):
         own: dict[Tensor, Relation] = {}
         for x in node.inputs:
-            step = _relation(node, x)
+            step = relation(node, x)
             for start, so_far in ({x: Relation.SAME} if stop(x) else known[x]).items():
                 own[start] = max(own.get(start, Relation.SAME), so_far, step)
         known[node] = own
@@ -340,7 +340,7 @@ _KEEPS_ROWS: dict[str, Callable[[Tensor], bool]] = {
 """Moves that leave every row where it is, if the first axis is the same before and after."""
 
 
-def _relation(node: Tensor, x: Tensor) -> Relation:
+def relation(node: Tensor, x: Tensor) -> Relation:
     """How an op's result depends on one of its inputs."""
     kind = node.op.kind
     if kind is Kind.MAP and x.shape == node.shape:
