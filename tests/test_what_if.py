@@ -103,7 +103,7 @@ def test_the_text_fits_80_columns_and_json_holds_it():
     told = network(dtype="float32").what_if(["hidden1.W[0, 0]", "output.W[3, 1]"], [1.0, -0.5], X, Y)
     assert max(map(len, str(told).splitlines())) <= 80
     assert "the 8 of 12 that change most" in str(told)
-    held = json.loads(json.dumps(told.to_dict()))
+    held = json.loads(json.dumps(told.to_json()))
     assert held["actual"] == told.loss_after - told.loss
     assert np.allclose(held["outputs_after"], told.outputs_after)
     assert "stays as it is" in network("relu").what_if("t[0, 0]", 0.0, X, Y).sentence

@@ -333,7 +333,7 @@ def test_the_text_fits_80_columns_and_says_it_in_words():
 
 def test_json_markdown_and_html_hold_the_same_numbers():
     found = mazur().why("hidden1.W[0, 0]", MAZUR["x"], MAZUR["target"], optimizer=cr.SGD(0.5))
-    held = json.loads(found.to_json())
+    held = json.loads(json.dumps(found.to_json()))
     assert held["derivative"] == found.derivative
     assert math.prod(f["value"] for f in held["paths"]["strongest"][0]["factors"]) == pytest.approx(
         found.chains[0].value, rel=1e-15

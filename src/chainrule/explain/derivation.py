@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -249,7 +248,7 @@ class Derivation:
 
     # other forms ------------------------------------------------------------------------------
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All of it as what JSON can hold."""
         u = self.update
         return {
@@ -294,10 +293,6 @@ class Derivation:
             },
             "sentence": self.sentence,
         }
-
-    def to_json(self, indent: int | None = 2) -> str:
-        """`to_dict` as text; numbers with all their digits."""
-        return json.dumps(self.to_dict(), indent=indent)
 
     def to_markdown(self) -> str:
         """Markdown with LaTeX between dollar signs."""

@@ -86,14 +86,15 @@ class Recorder:
         self.sloped = [leaf for leaf in leaves if self.given[leaf] in used or leaf in set(self.split)]
         outputs = {f"g{k}": g for k, g in enumerate(gradient(loss, self.sloped))}
         by_rows = row_loss(network)
-        self.penalised = bool(network._penalties()) and by_rows is not None
+        penalties = set(topological(network._penalties())) if by_rows is not None else set()
+        self.penalised = penalties.intersection(picked)
         self.terms: list[list[tuple[str, str | None]] | None] = []
         passes: list[tuple[Tensor, Program] | None] = []  # where rows cannot be read off
         self.by_rows = by_rows is not None
         if by_rows is not None:
             apart = rows_apart(network)
             for k, (leaf, slope) in enumerate(zip(picked, gradient(by_rows, picked), strict=True)):
-                if self.penalised:
+                if leaf in self.penalised:
                     outputs[f"d{k}"] = slope
                 found = row_terms(slope) if apart else None
                 self.terms.append(None if found is None else self._named(k, found, outputs))
@@ -180,7 +181,7 @@ class Recorder:
             at = s.places
             parts = {name: np.ravel(part)[at].astype(float) for name, part in splits[s.leaf].items()}
             slope = slopes[s.leaf].ravel()[at].astype(float)
-            data = found[f"d{k}"].ravel()[at].astype(float) if self.penalised else slope
+            data = found[f"d{k}"].ravel()[at].astype(float) if s.leaf in self.penalised else slope
             columns["value"].append(before[s.leaf].ravel()[at].astype(float))
             columns["update"].append(
                 after[s.leaf].ravel()[at].astype(float) - before[s.leaf].ravel()[at].astype(float)

@@ -150,7 +150,7 @@ class WhatIf:
             lines.append(f"   {name:<19}{b:>16.9g} -> {a:<16.9g}".rstrip())
         return [*lines, ""]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All of it as what JSON can hold."""
         kept = ("names", "before", "after", "changes", "slopes", "loss", "loss_after", "rows")
         return {
