@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
-from chainrule.explain.derivation import WIDTH
+from chainrule.explain.wording import WIDTH
 from chainrule.nn.losses import LOSSES
 
 MAZUR = json.loads((Path(__file__).parent / "golden" / "mazur.json").read_text())
@@ -73,6 +74,7 @@ def test_paths_add_up_to_the_gradient_for_every_loss(loss, rows):
     for name in ("hidden1.W[0, 0]", "hidden2.b[0]", "output.W[0, 1]", "x[0]" if rows == 1 else "x[3, 0]"):
         found = net.why(name, X, y)
         assert found.path_sum == pytest.approx(found.derivative, rel=1e-12, abs=1e-14)
+        assert "<math" in found.to_html()
 
 
 @settings(max_examples=15)
@@ -190,7 +192,7 @@ def test_normalised_batches_too_wide_to_follow_are_stepped_over(monkeypatch):
     found = net.why("hidden1.W[0, 0]", X, y)
     assert found.left_out == ["a1", "z1"] or found.left_out == ["a1"]
     assert found.path_sum == pytest.approx(found.derivative, rel=1e-12)
-    assert "Paths step over a1" in str(found)
+    assert f"Paths step over {', '.join(found.left_out)}, with" in str(found)
 
 
 # factors --------------------------------------------------------------------------------------
@@ -219,6 +221,7 @@ def test_mazurs_derivatives_factor_by_factor():
 def test_every_formula_has_the_value_that_stands_beside_it(loss, extra):
     net, X, y = random_case(6, 3, loss, ["gelu", "softsign"], extra)
     derivation = net.why("hidden1.W[1, 0]", X, y, paths=4)
+    assert "<math" in derivation.to_html()  # all LaTeX is such as MathML is made of
     functions = {name: getattr(np, name) for name in ("abs", "exp", "sign", "sqrt", "tanh")}
     functions["logistic"] = lambda z: 1 / (1 + np.exp(-z))
     formulas = 0
@@ -343,8 +346,11 @@ def test_json_markdown_and_html_hold_the_same_numbers():
     assert r"\frac{\partial a_1[0]}{\partial z_1[0]} &= a_1[0] \cdot (1 - a_1[0])" in page
     assert page.count("$$") % 2 == 0
     markup = found._repr_html_()
-    assert "<b>0.000438567734</b>" in markup
-    assert markup.count("<table>") == markup.count("</table>")
+    assert "<mn>0.000438567734</mn>" in markup
+    assert markup.count("<table>") == markup.count("</table>") == 3
+    ElementTree.fromstring(markup.replace("<style>", "<p>").partition("</style>")[2].strip())
+    assert found.to_html().startswith("<!doctype html>")
+    assert markup.strip() in found.to_html()
 
 
 def test_numbers_of_single_precision_are_written_as_such():

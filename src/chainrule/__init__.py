@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
     from .explain.ledger import Ledger
+    from .explain.notation import Notation
     from .explain.perturbation import compare_perturbation
     from .model.files import load
     from .model.network import Network
@@ -68,6 +69,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "model.network:Network",
+    "Notation": "explain.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -127,6 +129,7 @@ __all__ = [
     "MLPRegressor",
     "NAdam",
     "Network",
+    "Notation",
     "Pieces",
     "Program",
     "RMSProp",

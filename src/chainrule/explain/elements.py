@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..emit.notation import Notation, Part, find_notation
+from ..emit.notation import Part, Writer, find_notation
 from ..graph.evaluate import compute
 from ..graph.op import Kind
 from ..graph.tensor import CONSTANT, LEAF, SIZE, Tensor, apply, constant
@@ -89,7 +89,7 @@ class Reader:
         chosen: Mapping[Tensor, Index] | None = None,
         labels: Mapping[Tensor, tuple[str, Array]] | None = None,
     ) -> None:
-        self.writer: Notation = find_notation(notation)
+        self.writer: Writer = find_notation(notation)
         self.known, self.rows = known, rows
         self.chosen, self.labels = dict(chosen or {}), dict(labels or {})
         self.sizes = {"n": rows}
@@ -291,7 +291,7 @@ class Reader:
         return _cut(index, self._shape(x))
 
 
-def element_name(writer: Notation, name: str, node: Tensor, index: Index, rows: int) -> Part:
+def element_name(writer: Writer, name: str, node: Tensor, index: Index, rows: int) -> Part:
     """How an element is called in a formula; the row is left out where there is one."""
     stem = writer.name(name)
     if node.shape and not isinstance(node.shape[0], int) and rows == 1 and len(index) > 1:

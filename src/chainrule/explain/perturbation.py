@@ -16,8 +16,8 @@ from ..errors import ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..optim.rules import SGD
-from .derivation import fill
 from .step import Step
+from .wording import fill
 
 Array = np.ndarray[Any, Any]
 SHORTEST = 0.05  # seconds of steps that are timed at least, so that the clock's grain does not show

@@ -15,11 +15,11 @@ from ..checks import real_number
 from ..errors import ParameterError
 from ..graph.evaluate import interpret
 from ..graph.tensor import LEAF, Tensor
-from .derivation import fill
 from .naming import Names
 from .slices import Slice, Surface, draw_slice, draw_surface, loss_slice, loss_surface
 from .step import Step
 from .why import shortest
+from .wording import fill
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
