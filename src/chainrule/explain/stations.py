@@ -74,6 +74,7 @@ class Way:
         The number.
     values : mapping of Tensor to ndarray
         Of every node that the loss is made of.
+    rows : int
 
     Attributes
     ----------
@@ -91,9 +92,8 @@ class Way:
         Stations left out, as the stretches after them have too many derivatives.
     """
 
-    def __init__(self, network: BaseNetwork, loss: Tensor, place: Place, values: Values) -> None:
-        self.loss, self.place, self.values = loss, place, values
-        self.rows = len(values[network.graph.xs[0]])
+    def __init__(self, network: BaseNetwork, loss: Tensor, place: Place, values: Values, rows: int) -> None:
+        self.loss, self.place, self.values, self.rows = loss, place, values, rows
         order = topological([loss])
         reached = {place.node}
         for node in order:

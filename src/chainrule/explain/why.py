@@ -71,7 +71,7 @@ class _Why:
         self.spelled_out = {name: v for name, v in self.known.items() if name not in inner}
 
     def derivation(self, paths: int, samples: int) -> Derivation:
-        way = Way(self.network, self.loss, self.place, self.values)
+        way = Way(self.network, self.loss, self.place, self.values, self.rows)
         found = find_paths(way, paths)
         data, listed = self._samples()
         return Derivation(
