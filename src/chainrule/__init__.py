@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain.comparing import ConventionComparison, compare_conventions
+    from .explain.conventions import Conventions
     from .explain.ledger import Ledger
     from .explain.notation import Notation
     from .explain.perturbation import compare_perturbation
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .nn.scaling import Pieces, Rescale, Standardize
     from .nn.wiring import Input
     from .optim import schedules
+    from .optim.frameworks import framework_optimizer
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
     from .training.history import History
@@ -54,6 +57,8 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
     "Concatenate": "nn.merge:Concatenate",
+    "ConventionComparison": "explain.comparing:ConventionComparison",
+    "Conventions": "explain.conventions:Conventions",
     "Dense": "nn.dense:Dense",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
@@ -77,11 +82,13 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
+    "compare_conventions": "explain.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
     "compare_perturbation": "explain.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
+    "framework_optimizer": "optim.frameworks:framework_optimizer",
     "inits": "nn.init",
     "load": "model.files:load",
     "loop_source": "emit.loop_source:loop_source",
@@ -114,6 +121,8 @@ __all__ = [
     "Callback",
     "ChainruleError",
     "Concatenate",
+    "ConventionComparison",
+    "Conventions",
     "Dense",
     "Dropout",
     "EarlyStopping",
@@ -139,11 +148,13 @@ __all__ = [
     "Standardize",
     "Tensor",
     "check_gradients",
+    "compare_conventions",
     "compare_modes",
     "compare_perturbation",
     "compile",
     "formula",
     "formulas",
+    "framework_optimizer",
     "gradient",
     "inits",
     "jvp",

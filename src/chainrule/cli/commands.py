@@ -75,6 +75,7 @@ def _examples(*lines: str) -> str:
         "inspect digits.chainrule",
         "source digits.chainrule",
         "explain digits.chainrule digits --row 1",
+        "examples",
     )
 )
 def options(
@@ -485,3 +486,33 @@ def explain(
             as_json=as_json,
         )
     )
+
+
+@app.command(
+    cls=Command,
+    epilog=_examples(
+        "examples",
+        "examples mazur",
+        "examples mazur --conventions",
+        "examples han-kamber --write .",
+        "examples nielsen --quick",
+    ),
+)
+def examples(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which to run; without one, they are listed.")
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write it there as a program to start from; all without a NAME."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A shorter training, where one is long.")] = False,
+    conventions: Annotated[
+        bool, typer.Option("--conventions", help="Find the conventions that make its published numbers.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run worked examples from books, with the published numbers beside ours."""
+    from .exhibit import examples as run
+
+    run(name, write, quick, conventions, as_json)

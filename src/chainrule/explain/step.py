@@ -98,10 +98,10 @@ class Step:
             self.feed |= dict(zip(g.ts, ts, strict=True))
             self.program = network.program(self.rule)
             self.loss = self.program.outputs["loss"]
-            self.feed |= self._remembered(self.program, state or {})
+            self.feed |= self.remembered(self.program, state or {})
             self.feed[g.lr] = np.asarray(self.rate, network.dtype)
 
-    def _remembered(self, program: Program, state: Mapping[str, Array]) -> dict[Tensor, Array]:
+    def remembered(self, program: Program, state: Mapping[str, Array]) -> dict[Tensor, Array]:
         """What the optimizer knows before the step: its variables are those that are no weights."""
         weights = set(self.network.graph.parameters.values())
         return {
