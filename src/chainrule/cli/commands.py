@@ -431,9 +431,7 @@ def summary(model: ModelArgument) -> None:
 def explain(
     model: ModelArgument,
     data: DataArgument,
-    row: Annotated[
-        int, typer.Option(metavar="N", help="Which row of DATA, counted from 1 as in messages. [required]")
-    ],
+    row: Annotated[int, typer.Option(metavar="N", help="Which row of DATA, counted from 1 as in messages.")],
     layout: Annotated[
         str,
         typer.Option("--format", metavar="FORMAT", help="table, text, json, markdown or html."),

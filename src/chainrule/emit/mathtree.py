@@ -239,7 +239,8 @@ def _marked(term: Term) -> str:
     if not term.text:
         return '<mspace width="0.17em"/>'
     upright = ' mathvariant="normal"' if term.kind == "word" and len(term.text) == 1 else ""
-    return f"<{tag}{upright}>{escape(term.text)}</{tag}>"
+    text = escape(term.text).replace(" ", "\u00a0")  # other spaces at the ends are not shown
+    return f"<{tag}{upright}>{text}</{tag}>"
 
 
 def _applied(term: Term, behind: Term | None) -> str:
@@ -248,15 +249,19 @@ def _applied(term: Term, behind: Term | None) -> str:
     return '<mspace width="0.17em"/>' if function and behind is not None and behind.kind != "fence" else ""
 
 
-def _marked_table(term: Term) -> str:
-    def row(cells: Sequence[Term]) -> str:
-        return f"<mtr>{''.join(f'<mtd>{_marked(cell)}</mtd>' for cell in cells)}</mtr>"
+# Few fonts have parentheses that stretch: these are lines, bent at their ends.
+_LINE = "border: .09em solid; border-color: transparent currentColor; padding: 0 .1em"
+_STYLES = {
+    "cases": "border-left: .09em solid; padding-left: .3em",
+    "pmatrix": f"{_LINE}; border-radius: .5em",
+}
 
-    rows = "".join(row(part.parts) for part in term.parts)
-    style = 'style="border-left: .08em solid; border-right: .08em solid; border-radius: .35em;"'
-    if term.text == "cases":
-        style = 'columnalign="left" style="border-left: .08em solid; padding-left: .3em;"'
-    return f"<mtable {style}>{rows}</mtable>"  # lines, as few fonts have parentheses that stretch
+
+def _marked_table(term: Term) -> str:
+    cell = '<mtd style="text-align: left">' if term.text == "cases" else "<mtd>"
+    cells = ("".join(f"{cell}{_marked(x)}</mtd>" for x in row.parts) for row in term.parts)
+    rows = "".join(f"<mtr>{row}</mtr>" for row in cells)
+    return f'<mrow style="{_STYLES[term.text]}"><mtable>{rows}</mtable></mrow>'
 
 
 # plain mathematics ------------------------------------------------------------------------------
@@ -307,7 +312,8 @@ def _plain_row(parts: Sequence[Term]) -> Iterator[str]:
     for k, part in enumerate(parts):
         before = parts[k - 1] if k else None
         behind = parts[k + 1] if k + 1 < len(parts) else None
-        named = behind is not None and behind.kind in ("letter", "word", "index")
+        core = behind.parts[0] if behind is not None and behind.kind == "index" else behind
+        named = core is not None and core.kind in ("letter", "word", "accent")
         alone = before is None or (before.kind == "sign" and (before.text in _WIDE or before.text == ","))
         if part.kind == "sign" and alone:  # a sign of its own operand, or one in place of an index
             yield part.text

@@ -93,7 +93,7 @@ class SourceWriter:
     texts : dict of Tensor to str
         What stands for a node of the simplified graph: a name, or an expression.
     assigned : list of Assigned
-        What lines give names to, in order; those within a loop apart.
+        What lines give names to, in order; those within a loop apart, whose results come after it.
     """
 
     def __init__(self, program: Program) -> None:
@@ -228,6 +228,8 @@ class SourceWriter:
             self.helpers.update(node.op.helpers)
             if node.op.source is not None:
                 node.op.source(self, node)
+                for item in self.results_of(node).values():
+                    self._note(self.texts[item], item)
                 continue
             expression = _minimal(node.op.write(node.op.numpy, node, self._operands(node)))
             if node in assigned_last and not self.readers.get(node):

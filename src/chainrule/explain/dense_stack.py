@@ -54,9 +54,9 @@ def dense_stack(network: BaseNetwork) -> list[StackLayer]:
             raise ParameterError(
                 f"equations: the network has {len(tables)} {kind}, and the four equations are {_FOR}."
             )
-    found = []
-    for k, (call, tag) in enumerate(zip(wiring.calls, [*network._tags(), ""], strict=False)):
-        layer, name = network.layers[call.layer], network.names[call.layer]
+    found, tags = [], network._tags()
+    for k, call in enumerate(wiring.calls):
+        layer, name, tag = network.layers[call.layer], network.names[call.layer], tags[call.layer]
         if not isinstance(layer, Dense):
             raise ParameterError(
                 f"equations: layer {name!r} is {type(layer).__name__}, and the four equations are {_FOR}."

@@ -59,6 +59,8 @@ def _essence(node: Tensor) -> Tensor | None:
 
 
 class EquationWriter:
+    """Writes the equations in a notation: i counts samples, j the layer's units, k those beside it."""
+
     def __init__(self, network: BaseNetwork, notation: Notation, layers: list[StackLayer]) -> None:
         self.network, self.notation, self.layers = network, notation, layers
         self.symbols = Symbols(network, notation)
@@ -66,6 +68,7 @@ class EquationWriter:
         self.input = str(network.graph.xs[0].name)
 
     def name(self, name: str) -> str:
+        """A whole array."""
         return self.symbols.latex(name).text
 
     def one(self, name: str, *indices: str) -> str:
@@ -134,19 +137,19 @@ class EquationWriter:
         return rf"\frac{{\partial {out}}}{{\partial {z}}}"
 
     def derivative(self, name: str) -> str:
+        """The loss's, by what is written so already."""
         return rf"\frac{{\partial {self.name('loss')}}}{{\partial {name}}}"
 
     def all(self) -> list[Equation]:
+        """All four, each from the last layer to the first."""
         last = self.layers[-1]
         found = [self.first_equation(last)]
         pairs = list(pairwise(self.layers))
         found += [self.second_equation(layer, following) for layer, following in reversed(pairs)]
         found += [self.third_equation(layer) for layer in reversed(self.layers) if layer.bias]
         before = [self.input, *(layer.out for layer in self.layers)]
-        found += [
-            self.fourth_equation(*pair) for pair in reversed(list(zip(self.layers, before, strict=False)))
-        ]
-        return found
+        joints = list(zip(self.layers, before[:-1], strict=True))
+        return found + [self.fourth_equation(layer, below) for layer, below in reversed(joints)]
 
     def first_equation(self, last: StackLayer) -> Equation:
         delta = f"d_z{last.tag}"
@@ -169,11 +172,8 @@ class EquationWriter:
     def second_equation(self, layer: StackLayer, following: StackLayer) -> Equation:
         delta, later = f"d_z{layer.tag}", f"d_z{following.tag}"
         W = self.name(f"W{following.tag}")
-        sums = (
-            rf"{self.turned(W)}\,{self.name(later)}"
-            if self.notation.columns
-            else (rf"{self.name(later)}\,{self.turned(W)}")
-        )
+        pair = [self.name(later), self.turned(W)]
+        sums = r"\,".join(pair[::-1] if self.notation.columns else pair)
         units, more = layer.W.shape[1], following.W.shape[1]
         own, next_one = self.shape("n", units), self.shape("n", more)
         weights = self.shape(more, units)

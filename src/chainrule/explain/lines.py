@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..emit.numpy_source import Assigned, SourceWriter, numpy_source, signature
+from ..graph.op import Kind
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 
@@ -43,7 +44,12 @@ class Lines:
         for line in self.assigned:
             self.names.setdefault(line.node, line.name)
 
-    def run(self, feed: Mapping[Tensor, Array], keep: Callable[[Assigned], bool]) -> dict[Assigned, Array]:
+    @staticmethod
+    def value(leaf: Tensor, feed: Mapping[Tensor, Array]) -> Array:
+        """A leaf's value: that given, or its own, as constants of a function of tensors have."""
+        return np.asarray(feed.get(leaf, leaf.value))
+
+    def run(self, feed: Mapping[Tensor, Array], keep: Callable[[Assigned], bool]) -> dict[Key, Array]:
         """Run the printed source, statement by statement; what the lines to keep have assigned.
 
         It is the text that the NumPy engine runs, so the values are that engine's to the last bit.
@@ -62,21 +68,28 @@ class Lines:
         space: dict[str, Any] = {}
         _execute(module.body, space)
         for leaf, argument in zip(self.leaves, function.args.args, strict=True):
-            value = np.asarray(feed[leaf], leaf.dtype)
+            value = np.asarray(self.value(leaf, feed), leaf.dtype)
             space[argument.arg] = value[()] if value.ndim == 0 else value
-        waiting, values = list(self.assigned), dict[Assigned, Array]()
+        waiting, values = list(self.assigned), dict[Key, Array]()
         with np.errstate(all="ignore"):
             for statement in function.body:
                 if isinstance(statement, ast.Return):
                     break
                 _execute([statement], space)
-                target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-                if waiting and isinstance(target, ast.Name) and target.id == waiting[0].name:
+                while waiting and _gives(statement, waiting[0]):
                     line = waiting.pop(0)
                     if keep(line):
                         kept = None if line.variable is None else line.variable.dtype  # as the engine does
                         values[line] = np.array(space[line.name], kept)
         return values
+
+
+def _gives(statement: ast.stmt, line: Assigned) -> bool:
+    """Whether a statement is the one after which a line's value is there: a loop's result, after the loop."""
+    if line.node.op.kind is Kind.ITEM:
+        return isinstance(statement, ast.For)
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    return isinstance(target, ast.Name) and target.id == line.name
 
 
 def _execute(statements: list[ast.stmt], space: dict[str, Any]) -> None:

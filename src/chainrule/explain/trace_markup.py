@@ -47,7 +47,7 @@ def as_html(trace: Trace) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(trace.title)}</title>\n"
-        "<style>body { margin: 0; } main { max-width: 75em; margin: auto; padding: 1.2em; }</style>\n"
+        "<style>body { margin: 0; } main { max-width: 95em; margin: auto; padding: 1.2em; }</style>\n"
         f'</head>\n<body class="chainrule">\n<main>\n{as_fragment(trace)}</main>\n</body>\n</html>\n'
     )
 

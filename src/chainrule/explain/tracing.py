@@ -13,6 +13,7 @@ from ..autodiff.gradient import backpropagate
 from ..checks import counted
 from ..emit.numpy_source import FORWARD, Assigned
 from ..errors import DataError, ParameterError, unknown_name
+from ..graph.op import Kind
 from ..graph.program import Program
 from ..graph.tensor import Tensor, topological
 from ..nn.network import BaseNetwork
@@ -62,10 +63,8 @@ def trace(
     part = _Part(step, lines, layers, only, rows)
     formulas = Formulas(network, style, lines, part.sizes)
     part.check_size()
-    values: dict[Any, Array] = dict(
-        lines.run(step.feed, lambda line: part.has(line) or formulas.puts_in(line))
-    )
-    values |= {leaf: np.asarray(step.feed[leaf]) for leaf in lines.leaves}
+    values: dict[Key, Array] = {leaf: lines.value(leaf, step.feed) for leaf in lines.leaves}
+    values |= lines.run(step.feed, lambda line: part.has(line) or formulas.puts_in(line))
     formulas.give(values)
     gradients = part.gradients()
 
@@ -124,7 +123,8 @@ class _Part:
         if isinstance(key, Tensor):
             return self.lines.names[key], GIVEN, key
         section = key.section.partition(":")[0] or FORWARD  # a program without updates has no sections
-        if section == FORWARD and key.node not in self.forward:
+        whole = key.node.inputs[0] if key.node.op.kind is Kind.ITEM else key.node
+        if section == FORWARD and whole not in self.forward and key.node not in self.forward:
             section = LOSS
         name = key.name if key.variable is None else self.lines.names[key.variable]
         return name, section, key.node
@@ -156,21 +156,32 @@ class _Part:
         loss = self.step.loss
         if loss is None:
             return {}
-        xs = set(self.step.network.graph.xs)
-        keys = [x for x in self.lines.keys if self.has(x)]
-        wanted = {
-            name
-            for name, section, node in map(self.describe, keys)
-            if section in (FORWARD, LOSS) or node in xs
-        }
-        nodes: dict[str, Tensor] = {}
-        for node in topological([loss]):
-            if node.name in wanted and node.dtype.kind == "f" and node is not loss:
-                nodes.setdefault(str(node.name), node)
+        nodes = self._originals(loss)
         found = backpropagate(loss, nodes.values())
         names = [name for name, node in nodes.items() if node in found]
         values = self.step.values([found[nodes[name]] for name in names])
         return dict(zip(names, values, strict=True))
+
+    def _originals(self, loss: Tensor) -> dict[str, Tensor]:
+        """The nodes of the loss that were simplified to those of the lines, by the lines' names.
+
+        Several nodes may have one name, as the errors of two outputs; their order is that of their lines.
+        """
+        xs = set(self.step.network.graph.xs)
+        nodes = {self.lines.names[x]: x for x in self.lines.leaves if x in xs and self.has(x)}
+        called: dict[str, list[Tensor]] = {}
+        for node in sorted(topological([loss]), key=lambda x: x.serial):
+            if node.name and node.inputs and node.dtype.kind == "f":
+                called.setdefault(node.name, []).append(node)
+        lines: dict[str, list[Assigned]] = {}
+        for line in self.lines.assigned:
+            if self.describe(line)[1] in (FORWARD, LOSS) and line.node.name and line.node.dtype.kind == "f":
+                lines.setdefault(line.node.name, []).append(line)
+        for name, own in lines.items():
+            if len(own) == len(called.get(name, ())):
+                pairs = zip(own, called[name], strict=True)
+                nodes |= {line.name: node for line, node in pairs if self.has(line) and node is not loss}
+        return nodes
 
     def numbers(self, layers: Sequence[str] | None = None) -> int:
         """How many numbers the part holds, or would hold with these layers alone."""
