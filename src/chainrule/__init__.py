@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .explain.comparing import ConventionComparison, compare_conventions
     from .explain.conventions import Conventions
     from .explain.graph_drawing import draw_graph
+    from .explain.ledger import Ledger
     from .explain.notation import Notation
+    from .explain.perturbation import compare_perturbation
     from .explain.recording import DescentPath, HiddenViews, Histograms
     from .model.files import load
     from .model.network import Network
@@ -70,6 +72,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
+    "Ledger": "explain.ledger:Ledger",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
@@ -87,6 +90,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "check_gradients": "autodiff.check:check_gradients",
     "compare_conventions": "explain.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
+    "compare_perturbation": "explain.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
     "draw_graph": "explain.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
@@ -137,6 +141,7 @@ __all__ = [
     "Input",
     "LBFGS",
     "LayerNorm",
+    "Ledger",
     "Lion",
     "Maxout",
     "Multiply",
@@ -156,6 +161,7 @@ __all__ = [
     "check_gradients",
     "compare_conventions",
     "compare_modes",
+    "compare_perturbation",
     "compile",
     "draw_graph",
     "formula",

@@ -498,6 +498,7 @@ def examples(
         "explain iris.chainrule flowers.csv --row 7 --format html --output row7.html",
         "explain digits.chainrule digits --row 1 --layers output --notation nielsen",
         "explain iris.chainrule iris --row 1 --notation mitchell,rate=alpha",
+        "explain iris.chainrule iris --row 1 --of hidden1.W[0,2]",
     ),
 )
 def explain(
@@ -515,6 +516,13 @@ def explain(
     layers: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Of these layers alone, with commas between.")
     ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Instead, why the loss changes with a number as it does: hidden1.W[0,2], W1[0,2], x[3], ...",
+        ),
+    ] = None,
     optimizer: Annotated[
         str | None,
         typer.Option(
@@ -529,7 +537,7 @@ def explain(
     separator: SeparatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every number of a training step on one row of DATA."""
+    """Show every number of a training step on one row of DATA, or follow one of them to the loss."""
     from .explaining import Request
     from .explaining import explain as run
 
@@ -542,6 +550,7 @@ def explain(
             output=output,
             notation=notation,
             layers=layers,
+            of=of,
             optimizer=optimizer,
             target=_single(target),
             separator=separator,

@@ -1,4 +1,4 @@
-"""`chainrule explain`: every number of a training step on one row of a table."""
+"""`chainrule explain`: every number of a training step on one row of a table, or why one is what it is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError, unknown_name
+from ..explain.derivation import Derivation
 from ..explain.trace import Trace
 from ..explain.trace_text import NARROWEST
 from ..explain.tracing import MOST, TraceSizeError, trace
+from ..explain.why import why
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
 from ..training.loop import tell
@@ -47,7 +49,7 @@ class Request:
     layout : str
         One of `FORMATS`.
     output : Path or None
-    notation, layers, optimizer, target, separator : str or None
+    notation, layers, of, optimizer, target, separator : str or None
         As on the command line.
     as_json : bool
     """
@@ -59,6 +61,7 @@ class Request:
     output: Path | None
     notation: str | None
     layers: str | None
+    of: str | None
     optimizer: str | None
     target: str | None
     separator: str | None
@@ -68,6 +71,9 @@ class Request:
 def explain(request: Request) -> None:
     """Show the training step on one row; a forward pass where the table has no labels."""
     layout = _checked_layout(request)
+    if request.of is not None and (request.layers is not None or request.notation is not None):
+        option = "--layers" if request.layers is not None else "--notation"
+        raise ParameterError(f"--of follows one number, in the letters of source: leave {option} out.")
     notation = parse_notation(request.notation)
     data = request.data
     check_outputs({"--output": request.output}, [request.path, None if data in BUILT_IN else data])
@@ -79,6 +85,8 @@ def explain(request: Request) -> None:
     label = target or TARGETS.get(data) or model.network.metadata.get("target")
     X = model.inputs(data, frame, None if label is None else str(label))[row : row + 1]
     y = None if target is None else matching(data, target, frame, model.network.classes)[row : row + 1]
+    if y is None and request.of is not None:
+        raise ParameterError(f"--of: {data} has no labels, so there is no loss. Leave --of out, or add them.")
     if y is None:
         tell(f"{data} has no labels, so this is the forward pass alone.")
     elif request.optimizer is None and model.network.optimizer is not None:
@@ -87,7 +95,10 @@ def explain(request: Request) -> None:
     try:
         with spoken(Settings()):
             step = model.network._step(X, y, request.optimizer)
-        made = trace(step, notation=notation, layers=layers)
+            if request.of is not None:
+                made: Trace | Derivation = why(model.network, request.of, X, y, step=step)
+        if request.of is None:
+            made = trace(step, notation=notation, layers=layers)
     except TraceSizeError as error:
         parts = [f"--layers {name} ({size:,})" for name, size in [*error.parts.items()][:3]]
         offer = f" Pass {' or '.join(parts)}." if parts else ""
@@ -99,7 +110,7 @@ def explain(request: Request) -> None:
         print(text.rstrip("\n"))
         return
     write_whole(request.output, f"{text.rstrip()}\n".encode())
-    tell(f"The trace is in {printable(str(request.output))}.")
+    tell(f"The {'trace' if request.of is None else 'derivation'} is in {printable(str(request.output))}.")
 
 
 def _checked_layout(request: Request) -> str:
@@ -132,7 +143,9 @@ def _target(request: Request, model: Model, columns: list[str]) -> str | None:
     return str(stated) if known or request.target is not None else None
 
 
-def _written(made: Trace, layout: str, request: Request, model: Model, y: np.ndarray[Any, Any] | None) -> str:
+def _written(
+    made: Trace | Derivation, layout: str, request: Request, model: Model, y: np.ndarray[Any, Any] | None
+) -> str:
     where = {"model": str(request.path), "data": request.data, "row": request.row}
     if layout == "json":
         return json.dumps({**where, **made.to_json()})
@@ -142,7 +155,7 @@ def _written(made: Trace, layout: str, request: Request, model: Model, y: np.nda
         return made.to_html()
     target = "" if y is None else f", target {shown(y[0].item())}"
     head = f"{printable(request.data)}, row {request.row}{target}"
-    if layout == "text":
+    if layout == "text" or isinstance(made, Derivation):
         return f"{head}\n\n{made}"
     terminal = request.output is None and sys.stdout.isatty()
     width = max(NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH

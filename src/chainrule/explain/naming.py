@@ -191,9 +191,14 @@ class Names:
                     )
                 at = _in_range(int(entry), length, pattern, parameter, shape)
                 places = places.take([at], axis=axis)
-        flat = places.ravel()
-        names = [self.text(leaf, [int(i) for i in np.unravel_index(k, shape)]) for k in flat]
-        return Selection(parameter, leaf, flat, names)
+        return self.selection(parameter, places.ravel())
+
+    def selection(self, parameter: str, places: Array) -> Selection:
+        """Numbers of a parameter by where they stand in it, flattened."""
+        leaf = self.parameters[parameter]
+        shape = self.shape(leaf)
+        names = [self.text(leaf, [int(i) for i in np.unravel_index(k, shape)]) for k in places]
+        return Selection(parameter, leaf, places, names)
 
     def _has_rows(self, node: Tensor) -> bool:
         return bool(node.shape) and not isinstance(node.shape[0], int)

@@ -13,6 +13,7 @@ import numpy as np
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
+from ..explain.ledger import Ledger, checked_record
 from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
 from ..nn.wiring import Node
@@ -110,6 +111,7 @@ class Network(ExplainedNetwork):
         verbose: bool = True,
         callbacks: Iterable[Any] = (),
         go_on: bool = False,
+        record: Ledger | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -153,6 +155,9 @@ class Network(ExplainedNetwork):
         go_on : bool
             Go on as if the last fit had not ended: with what its optimizer remembers, and with the random
             numbers of the epochs and steps that would have come next. Schedules start anew.
+        record : Ledger, optional
+            Writes down what moved chosen weights, step by step; the weights become the same. Trains with
+            the NumPy engine.
 
         Returns
         -------
@@ -179,6 +184,7 @@ class Network(ExplainedNetwork):
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
+        record = checked_record(record, engine)
         watching = checked_callbacks(callbacks)
         tables = self._tables(X)
         ts, codings = self._targets(y, tables, self._codings)
@@ -197,7 +203,8 @@ class Network(ExplainedNetwork):
         self._learn_sizes([table.shape[1] for table in tables], "fit")
         if not self.built:
             self._fill(seed)
-        job = Fit(self, rule, plan, Rows(tables, ts, weights, codings), validation, engine, watching, past)
+        data = Rows(tables, ts, weights, codings)
+        job = Fit(self, rule, plan, data, validation, engine, watching, past, record)
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:

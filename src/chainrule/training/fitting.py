@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..emit.engine import choose_engine
+from ..emit.engine import Runner, choose_engine
 from ..emit.pools import calm
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
@@ -69,6 +69,19 @@ class Past:
     state: dict[str, Array] = field(default_factory=dict)
 
 
+class Recorder(Protocol):
+    """Writes a training down: it runs the steps in place of the engine's runner."""
+
+    def runner(self, fit: Fit, runner: Runner) -> Runner:
+        """A runner that makes the same steps as the one given, which is of the NumPy engine.
+
+        Raises
+        ------
+        ChainruleError
+            If what is to be written down is not there, or does not fit into memory; nothing is trained then.
+        """
+
+
 class Fit:
     """A training from the network's present weights.
 
@@ -84,6 +97,8 @@ class Fit:
     callbacks : list
     past : Past, optional
         What the rule remembers from the start.
+    record : Recorder, optional
+        Writes the steps down; the engine is NumPy's then.
 
     Attributes
     ----------
@@ -106,6 +121,7 @@ class Fit:
         engine: str,
         callbacks: list[Any],
         past: Past | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
@@ -118,11 +134,15 @@ class Fit:
             self.program = network.gradient_program(weighted=weighted)
         else:
             self.program = network.program(rule, weighted=weighted)
+        if record is not None:
+            engine = "numpy"
         if engine == "auto":
             seconds = plan.epochs * plan.steps * network.work(self.program, plan.batch_size)[1]
             engine = choose_engine(seconds)
         self.runner = network._runner("step", self.program, engine)
         network._compiled = engine == "numba"
+        if record is not None:
+            self.runner = record.runner(self, self.runner)
         self.history = History(self._measures(), engine)
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
