@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain.watch import Health
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -54,6 +55,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Dense": "nn.dense:Dense",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "Health": "explain.watch:Health",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
@@ -111,6 +113,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Health",
     "History",
     "Input",
     "LBFGS",

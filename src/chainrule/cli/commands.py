@@ -363,6 +363,25 @@ def evaluate(
 
 @app.command(
     cls=Command,
+    epilog=_examples("diagnose iris.chainrule iris", "diagnose houses.chainrule houses.csv --json"),
+)
+def diagnose(
+    model: ModelArgument,
+    data: DataArgument,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+    ] = None,
+    separator: SeparatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what is wrong with a training, on the rows of DATA: best those that it was trained on."""
+    from .health import diagnose as run
+
+    run(model, data, _single(target), as_json, separator)
+
+
+@app.command(
+    cls=Command,
     epilog=_examples("source iris.chainrule > step.py", "source iris.chainrule --optimizer sgd"),
 )
 def source(
