@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -61,17 +61,3 @@ def calm(operations: float = 0) -> Iterator[int]:
         yield limit.threads
     finally:
         limit.end()
-
-
-def side_by_side(function: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
-    """A function of each part, on as many threads as BLAS may use, which in turn uses one for each.
-
-    The function is to spend its time in NumPy, which lets other threads run meanwhile.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    with calm() as threads:
-        if threads == 1:
-            return list(map(function, parts))
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(function, parts))

@@ -25,7 +25,7 @@ from . import building, solving
 from .bridge import CallbackSupportMixin, bridge
 from .files import load_estimator, save_estimator
 from .parameters import check_parameters
-from .predicting import outputs_of_rows, plainly_right
+from .predicting import outputs_if_finite, plainly_right
 from .watching import Held, Progress, Watch, begin_counts, first_counts
 
 Array = np.ndarray[Any, Any]
@@ -85,7 +85,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         begin_counts(self, stochastic)
         early = bool(self.early_stopping) and stochastic
         held = self._given_validation(validation, targets, loss)
-        X = check_inputs(X, None, self._network.dtype)
+        if X.dtype != self._network.dtype or is_sparse(X):  # else scikit-learn's check was enough
+            X = check_inputs(X, None, self._network.dtype)
         rows, split = self._rows(X, y, sample_weight, targets, loss, early and held is None, incremental)
         held = held or split
         if self._seed is None:  # after all that scikit-learn draws before its first epoch
@@ -316,13 +317,13 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         network, weights = self._network, self._weights()
         if plainly_right(X, self.n_features_in_) and not hasattr(self, "feature_names_in_"):
-            found = outputs_of_rows(network, X, kind, weights)
+            found = outputs_if_finite(network, X, kind, weights)
             if found is not None:
                 return found
         with config_context(array_api_dispatch=False):
             X = validate_data(self, X, accept_sparse="csr", reset=False)
         X = check_inputs(X, None, network.dtype)
-        return np.asarray(outputs_of_rows(network, X, kind, weights))
+        return network._outputs_of_rows([X], kind, weights)[0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

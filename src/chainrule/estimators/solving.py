@@ -16,7 +16,7 @@ from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
 from .watching import Followed, Progress, rate_rule
 
-COMPILATION = 0.25  # seconds of NumPy's work: estimators are fitted again and again, and kernels are kept
+COMPILATION = 0.1  # seconds of NumPy's work: estimators are fitted again and again, and kernels are kept
 LEAST_GAIN = 2.2204460492503131e-09  # SciPy's ftol, which scikit-learn leaves as it is
 
 

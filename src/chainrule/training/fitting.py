@@ -122,6 +122,7 @@ class Fit:
             seconds = plan.epochs * plan.steps * network.work(self.program, plan.batch_size)[1]
             engine = choose_engine(seconds)
         self.runner = network._runner("step", self.program, engine)
+        network._compiled = engine == "numba"
         self.history = History(self._measures(), engine)
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
         self.given |= dict(zip(g.ts, rows.ts, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,14 @@ from ..nn.losses import Loss
 from ..nn.network import BaseNetwork
 from ..nn.wiring import numbered
 from .data import Coding, check_inputs, checked_rows, encode_targets, split_tables
-from .sparse import dense
+from .sparse import dense, is_sparse, rows_at_a_time
+
+if TYPE_CHECKING:
+    from ..emit.native.sweep import Sweep
 
 Array = np.ndarray[Any, Any]
-CHUNK = 4096  # rows predicted at a time, so that large data needs little memory
+CHUNK = 1024  # rows that NumPy computes at a time: what lies in between stays in the processor's cache
+WORTH = 2e6  # operations from which compiled loops beat NumPy's calls
 
 
 class PredictingNetwork(BaseNetwork):
@@ -37,6 +41,8 @@ class PredictingNetwork(BaseNetwork):
         self._codings: list[Coding] = []  # of each output's targets; empty before a fit
         self._runners: dict[str, tuple[Any, Runner]] = {}
         self._works: dict[tuple[Program, int], tuple[float, float]] = {}
+        self._sweeps: dict[str, Sweep | None] = {}
+        self._compiled = False  # whether the last fit was: then large predictions are as well
 
     @property
     def classes(self) -> Any:
@@ -53,11 +59,11 @@ class PredictingNetwork(BaseNetwork):
         self._codings = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_runners": {}, "_works": {}}
+        return {**super().__getstate__(), "_runners": {}, "_works": {}, "_sweeps": {}, "_compiled": False}
 
     def _forget_graph(self) -> None:
         super()._forget_graph()
-        self._runners, self._works = {}, {}
+        self._runners, self._works, self._sweeps = {}, {}, {}
 
     # data -------------------------------------------------------------------------------------
 
@@ -116,13 +122,58 @@ class PredictingNetwork(BaseNetwork):
             raise NotFittedError(
                 "the network has no weights yet. Call fit, or build(inputs, seed=0) for drawn ones."
             )
-        tables = self._tables(X)
-        rows = tables[0].shape[0]
-        found = [
-            self._outputs_of([dense(table[i : i + CHUNK]) for table in tables]) for i in range(0, rows, CHUNK)
-        ]
-        whole = [np.concatenate([part[j] for part in found]) for j in range(2 * len(self._losses))]
+        whole = self._outputs_of_rows(self._tables(X))
         return list(zip(whole[::2], whole[1::2], strict=True))
+
+    def _outputs_of_rows(
+        self, tables: Sequence[Any], kinds: str = "zp", weights: Mapping[str, Array] | None = None
+    ) -> list[Array]:
+        """What comes out for any number of rows; arguments as for `_outputs_of`.
+
+        After a compiled fit in this process compiled as well, where that pays. With "s" in `kinds` there come
+        also, for each input, sums of its numbers, which are not finite where one of them is not.
+        """
+        rows = tables[0].shape[0]
+        sweep = None if any(map(is_sparse, tables)) else self._sweep(kinds, rows)
+        if sweep is not None:
+            values = self.parameters if weights is None else weights
+            return list(sweep(tables, [values[name] for name in self.graph.parameters]).values())
+        size = min([CHUNK, *(rows_at_a_time(x.shape[1], self.dtype) for x in tables if is_sparse(x))])
+        summed, kinds = "s" in kinds, kinds.replace("s", "")
+        parts = []
+        for i in range(0, rows, size):
+            taken = [dense(x[i : i + size]) for x in tables]
+            sums = [np.array([x.sum()]) for x in taken] if summed else []
+            parts.append([*self._outputs_of(taken, kinds, weights), *sums])
+        return parts[0] if len(parts) == 1 else [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def _sweep(self, kinds: str, rows: int) -> Sweep | None:
+        """Compiled loops for predictions of so many rows; None where NumPy is to make them."""
+        if not self._compiled:
+            return None
+        self.graph  # noqa: B018  first: where layers were frozen since, it is a new one
+        if kinds not in self._sweeps:
+            from ..emit.native.shards import rows_apart
+            from ..emit.native.sweep import Sweep
+
+            program = self._prediction(kinds)
+            self._sweeps[kinds] = Sweep(program) if rows_apart(program) else None
+        sweep = self._sweeps[kinds]
+        many = sweep is not None and rows * self.work(sweep.program, CHUNK)[0] / CHUNK > WORTH
+        return sweep if many else None
+
+    def _prediction(self, kinds: str) -> Program:
+        """The program that `_outputs_of` runs."""
+        g = self.graph
+        outputs = {
+            f"{kind}{k}": x
+            for k, (z, p) in enumerate(zip(g.outputs, g.predictions, strict=True))
+            for kind, x in (("z", z), ("p", p))
+            if kind in kinds
+        }
+        if "s" in kinds:
+            outputs |= {f"s{k}": x.sum(axis=1) for k, x in enumerate(g.xs)}
+        return Program([*g.xs, *g.parameters.values()], outputs, name="predict")
 
     def _outputs_of(
         self, tables: Sequence[Array], kinds: str = "zp", weights: Mapping[str, Array] | None = None
@@ -142,9 +193,7 @@ class PredictingNetwork(BaseNetwork):
         g = self.graph  # first: where layers were frozen since, it is a new one, and forgets the runners
         role = f"predict {kinds}"
         if role not in self._runners:
-            chosen = {"z": g.outputs, "p": g.predictions}
-            outputs = {f"{kind}{k}": chosen[kind][k] for k in range(len(g.outputs)) for kind in kinds}
-            self._runner(role, Program([*g.xs, *g.parameters.values()], outputs, name="predict"), "numpy")
+            self._runner(role, self._prediction(kinds), "numpy")
         values = self.parameters if weights is None else weights
         found = self._runners[role][1](*tables, *(values[name] for name in g.parameters))
         return list(found.values())

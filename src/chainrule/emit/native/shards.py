@@ -100,6 +100,18 @@ def cut_rows(program: Program) -> Cut | None:
     return Cut(rows, rest, every, sizes, {leaf: given[x] for x, leaf in gathered.items()})
 
 
+def rows_apart(program: Program) -> bool:
+    """Whether each output has rows, and each of them depends on that row of the inputs alone."""
+    roots = simplify(program.roots, lower=True)
+    kind: dict[Tensor, str] = {}
+    for node in topological(roots):
+        found = _kind(node, kind)
+        if found is None or (node.op is SIZE and ROWS in names_in([node.attrs["dim"]])):
+            return False
+        kind[node] = found
+    return all(kind[root] == "rows" for root in roots)
+
+
 def _is_large_product(node: Tensor) -> bool:
     """Whether a sum over rows is a product with many elements, of factors that lie in memory as they are."""
     if node.op.kind is not Kind.PRODUCT:
