@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..optim.rules import Optimizer
 from ..training.fitting import Past
 from ..training.metrics import MeasuredNetwork
+from .drawing import draw_network
 from .step import Step
+from .svg import Picture
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -38,6 +40,63 @@ class ExplainedNetwork(MeasuredNetwork):
         """The step that would come next: with the last fit's optimizer also what that remembers."""
         state = self._past.state if self._past is not None and optimizer is None else None
         return Step(self, X, y, optimizer=optimizer, state=state)
+
+    def draw(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        edges: str = "weights",
+        neurons: str | None = None,
+        rows: int | Sequence[int] | None = None,
+        form: str = "auto",
+        theme: str = "auto",
+    ) -> Picture:
+        """The network as a picture: its neurons, what links them, and numbers on both.
+
+        Lines are blue for numbers above 0 and orange for those below, and the wider, the larger the number.
+        Layers that only change each number for itself, as dropout does, are bands. A browser shows every
+        number with nine digits where the pointer rests.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (rows, inputs) or (inputs,), optional
+            As for `fit`.
+        y : array-like, optional
+            As for `fit`. With targets the numbers are those of a training step, with what dropout and batch
+            normalisation do in one; without, those of a prediction.
+        edges : {"weights", "gradients", "none"}
+            What the lines tell: the weights and biases, or the derivatives of the loss by them.
+        neurons : {"activations", "gradients", "biases", "none"}, optional
+            What stands in the neurons: what comes out of them (of several rows the mean), the derivatives of
+            the loss by that (of several rows the sum), or their biases. Activations where there is X.
+        rows : int or sequence of int, optional
+            Which rows of X and y, counted from 0; all where none are named.
+        form : {"auto", "full", "summary"}
+            Every neuron, with numbers on the lines; or in short: the first and last neurons, and for each
+            layer a map and the distribution of its weights. "auto" draws up to 12 neurons in a layer, "full"
+            up to 32.
+        theme : {"auto", "light", "dark"}
+            Colours; "auto" asks the viewer's system.
+
+        Returns
+        -------
+        Picture
+            As SVG; a notebook shows it, and its `save` writes it to a file.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no weights yet.
+        UnknownNameError
+            If there are no such edges, neurons, form or theme.
+        ParameterError
+            If data or targets are missing that the numbers need, a row is not in the data, or a network is
+            too large to be drawn in full.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+        """
+        return draw_network(self, X, y, edges, neurons, rows, form, theme)
 
     # health -----------------------------------------------------------------------------------
 
