@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain.notation import Notation
     from .explain.watch import Health
     from .model.files import load
     from .model.network import Network
@@ -67,6 +68,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "model.network:Network",
+    "Notation": "explain.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -125,6 +127,7 @@ __all__ = [
     "MLPRegressor",
     "NAdam",
     "Network",
+    "Notation",
     "Pieces",
     "Program",
     "RMSProp",

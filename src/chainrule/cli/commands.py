@@ -74,6 +74,7 @@ def _examples(*lines: str) -> str:
         "predict digits.chainrule digits --probabilities | head",
         "inspect digits.chainrule",
         "source digits.chainrule",
+        "explain digits.chainrule digits --row 1",
     )
 )
 def options(
@@ -116,6 +117,14 @@ JsonOption = Annotated[
 SeparatorOption = Annotated[
     str | None,
     typer.Option(metavar="LETTER", help="Between the columns of DATA: ; or tab. [default: found out]"),
+]
+NotationOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="What formulas call things: nielsen, ng, goodfellow, bishop, mitchell or mazur, choices such as "
+        "rate=eta,target=y,first_layer=0, or both with commas between.",
+    ),
 ]
 TargetOption = Annotated[
     list[str] | None, typer.Option(metavar="COLUMN", help="What to predict; needed for a file.")
@@ -382,7 +391,11 @@ def diagnose(
 
 @app.command(
     cls=Command,
-    epilog=_examples("source iris.chainrule > step.py", "source iris.chainrule --optimizer sgd"),
+    epilog=_examples(
+        "source iris.chainrule > step.py",
+        "source iris.chainrule --optimizer sgd",
+        "source iris.chainrule --pseudo",
+    ),
 )
 def source(
     model: ModelArgument,
@@ -394,11 +407,15 @@ def source(
             "There are {optimizers}.",
         ),
     ] = None,
+    pseudo: Annotated[
+        bool, typer.Option("--pseudo", help="Print the algorithm in the signs of mathematics instead.")
+    ] = False,
+    notation: NotationOption = None,
 ) -> None:
     """Print the training step as Python that runs with NumPy alone."""
     from .use import source as run
 
-    run(model, optimizer)
+    run(model, optimizer, pseudo, notation)
 
 
 @app.command(
@@ -417,3 +434,64 @@ def summary(model: ModelArgument) -> None:
     from .use import summary as run
 
     run(model)
+
+
+@app.command(
+    cls=Command,
+    epilog=_examples(
+        "explain iris.chainrule iris --row 1",
+        "explain iris.chainrule flowers.csv --row 7 --format html --output row7.html",
+        "explain digits.chainrule digits --row 1 --layers output --notation nielsen",
+        "explain iris.chainrule iris --row 1 --notation mitchell,rate=alpha",
+    ),
+)
+def explain(
+    model: ModelArgument,
+    data: DataArgument,
+    row: Annotated[
+        int, typer.Option(metavar="N", help="Which row of DATA, counted from 1 as in messages. [required]")
+    ],
+    layout: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="table, text, json, markdown or html."),
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there, and print nothing.")
+    ] = None,
+    notation: NotationOption = None,
+    layers: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Of these layers alone, with commas between.")
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose update to show; the one it was trained with where none is given. "
+            "There are {optimizers}.",
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+    ] = None,
+    separator: SeparatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every number of a training step on one row of DATA."""
+    from .explaining import Request
+    from .explaining import explain as run
+
+    run(
+        Request(
+            path=model,
+            data=data,
+            row=row,
+            layout=layout,
+            output=output,
+            notation=notation,
+            layers=layers,
+            optimizer=optimizer,
+            target=_single(target),
+            separator=separator,
+            as_json=as_json,
+        )
+    )

@@ -25,6 +25,7 @@ from ..training.loop import tell
 from ..training.storage import write_whole
 from .baseline import Baseline, usual_answer
 from .building import spoken
+from .notation import parse_notation
 from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture, need_matplotlib
 from .report import predictions, report, scores, summarise
@@ -250,11 +251,15 @@ def evaluate(
         print(f"Confusion matrix: {printable(str(confusion))}")
 
 
-def source(path: Path, optimizer: str | None) -> None:
-    """Print the training step as Python, with the names of a table's inputs above it."""
+def source(path: Path, optimizer: str | None, pseudo: bool, notation: str | None) -> None:
+    """Print the training step as Python or pseudo-code, with the names of a table's inputs above it."""
+    if notation is not None and not pseudo:
+        raise ParameterError("--notation is for --pseudo: in Python, names are the network's. Leave it out.")
+    style = parse_notation(notation)
     with spoken(Settings()):
         network = load(path)
-        text = network.source(optimizer).rstrip("\n")
+        text = network.pseudocode(optimizer, notation=style) if pseudo else network.source(optimizer)
+        text = text.rstrip("\n")
     encoding = encoding_of(network, path)
     if encoding is not None:
         names = [f"{k} {printable(name)}" for k, name in enumerate(encoding.inputs)]

@@ -9,8 +9,14 @@ from ..optim.rules import Optimizer
 from ..training.fitting import Past
 from ..training.metrics import MeasuredNetwork
 from .drawing import draw_network
+from .equations import Equations
+from .equations import equations as make_equations
+from .notation import Notation
+from .pseudocode import pseudocode
 from .step import Step
 from .svg import Picture
+from .trace import Trace
+from .tracing import trace as make_trace
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -36,10 +42,157 @@ class ExplainedNetwork(MeasuredNetwork):
         super().reset()
         self._past = None
 
-    def _step(self, X: Any, y: Any = None, optimizer: Optimizer | str | None = None) -> Step:
+    def _step(
+        self,
+        X: Any,
+        y: Any = None,
+        optimizer: Optimizer | str | None = None,
+        seed: int = 0,
+        number: int | None = None,
+    ) -> Step:
         """The step that would come next: with the last fit's optimizer also what that remembers."""
         state = self._past.state if self._past is not None and optimizer is None else None
-        return Step(self, X, y, optimizer=optimizer, state=state)
+        if number is None:
+            number = 0 if self._past is None else self._past.steps
+        return Step(self, X, y, optimizer=optimizer, state=state, seed=seed, number=number)
+
+    # the step in full -------------------------------------------------------------------------
+
+    def trace(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        optimizer: Optimizer | str | None = None,
+        notation: Notation | str | Mapping[str, Any] | None = None,
+        layers: str | Sequence[str] | None = None,
+        only: str | Sequence[str] | None = None,
+        rows: int | Sequence[int] | None = None,
+        seed: int = 0,
+        number: int | None = None,
+    ) -> Trace:
+        """Every number of the training step that would come next, line by line of `source`.
+
+        The network keeps its weights. The numbers are those of a step of the NumPy engine, to the last bit.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (rows, inputs) or (inputs,)
+            As for `fit`; of a network with one input also a single row.
+        y : array-like, optional
+            As for `fit`; for a single row its own target. Without it there is a forward pass alone, as in
+            prediction.
+        optimizer : Optimizer or str, optional
+            That of the last fit where none is given, with what it remembers; or plain gradient descent.
+        notation : Notation, str or dict, optional
+            What things are called: by a preset's name (nielsen, ng, goodfellow, bishop, mitchell, mazur), or
+            choices by name; see `Notation`.
+        layers : str or sequence of str, optional
+            Names of layers: what belongs to others is left out.
+        only : str or sequence of str, optional
+            Names in printed source, such as ["z1", "loss"]: all else is left out.
+        rows : int or sequence of int, optional
+            Of the batch, counted from 0: of what has a row for each sample, the others are left out. The
+            step is still that on all of them.
+        seed, number : int
+            Of what layers draw at random: the fit's seed, and which of its steps this is, from 0; where no
+            number is given, the one that comes next.
+
+        Returns
+        -------
+        Trace
+            Printed as text; has `table`, `to_json`, `to_markdown` and `to_html`; trace["z1"].value is a
+            number of it.
+
+        Raises
+        ------
+        NotFittedError
+            If there are no weights yet.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network, or a row is not in the data.
+        UnknownNameError
+            If there is no such layer, name or notation.
+        ParameterError
+            If it would be more than a million numbers: the message says which parts are fewer.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Network([cr.Dense(1, weights=[[2.0]], bias=[1.0])], loss="half_sum", dtype="float64")
+        >>> print(net.trace([3.0], [6.0], only="loss"))
+        A training step on 1 row
+        <BLANKLINE>
+        loss
+          loss = (0.5 * error ** 2).sum(axis=1).mean()
+            = (0.5 * [[1]] ** 2).sum(axis=1).mean()
+            = 0.5
+        """
+        step = self._step(X, y, optimizer, seed, number)
+        return make_trace(step, notation=notation, layers=layers, only=only, rows=rows)
+
+    def equations(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        notation: Notation | str | Mapping[str, Any] | None = None,
+    ) -> Equations:
+        """The four equations of backpropagation, BP1 to BP4, for this network of dense layers.
+
+        Parameters
+        ----------
+        X, y : array-like, optional
+            Rows and their targets, as for `trace`: on these the equations are checked. Each right side is
+            computed from its factors, and compared with the gradient of the training step.
+        notation : Notation, str or dict, optional
+            What things are called, as for `trace`; "nielsen" is the equations' own. Where it has no letter
+            for the derivative by a layer's pre-activation, that is δ.
+
+        Returns
+        -------
+        Equations
+            Printed as text; has `to_markdown`, `difference`, and `chains`: for each parameter the loss's
+            derivative by it as a product along the layers, in LaTeX.
+
+        Raises
+        ------
+        ParameterError
+            If the network is no plain stack of dense layers with an activation of each unit by itself: the
+            layer is named; or if there are rows without targets.
+        NotFittedError
+            Before the number of inputs is known, or of weights if rows are given.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+
+        References
+        ----------
+        Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
+        """
+        return make_equations(self, notation, None if X is None else self._step(X, y))
+
+    def pseudocode(
+        self,
+        optimizer: Optimizer | str | None = None,
+        *,
+        notation: Notation | str | Mapping[str, Any] | None = None,
+    ) -> str:
+        """The training algorithm in the signs of mathematics: the lines of `source`, within its loops.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or str, optional
+            As for `source`.
+        notation : Notation, str or dict, optional
+            As for `trace`.
+
+        Raises
+        ------
+        NotFittedError
+            Before the number of inputs is known.
+        """
+        return pseudocode(self, optimizer, notation)
+
+    # pictures and health ----------------------------------------------------------------------
 
     def draw(
         self,

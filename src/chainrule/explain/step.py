@@ -47,7 +47,7 @@ class Step:
     network : MeasuredNetwork
     rule : Optimizer
     rate : float
-        The learning rate of this step.
+        The learning rate: of one that changes, that with which a fit begins.
     program : Program or None
         The training step; None without targets.
     loss : Tensor or None
@@ -85,9 +85,7 @@ class Step:
         self.rule = find_optimizer(network.optimizer or SGD() if optimizer is None else optimizer)
         if isinstance(self.rule, LBFGS):
             self.rule = SGD()
-        self.rate = float(
-            checked_rates(self.rule.schedule, np.array([number]), Course(1, 1), network.dtype)[0]
-        )
+        self.rate = float(checked_rates(self.rule.schedule, np.array([0]), Course(1, 1), network.dtype)[0])
         self.program: Program | None = None
         self.loss: Tensor | None = None
         g = network.graph
