@@ -333,7 +333,7 @@ def test_the_first_op_and_its_row_are_named():
     net.build(1)
     (finding,) = [f for f in net.diagnose(X, np.zeros(40)) if f.kind == "not_finite"]
     assert "the output of hidden1 became infinite: first a1 = exp(z1) (hidden1)" in finding.seen
-    assert "from row 17 of the data; in went z1[" in finding.seen
+    assert "from row 17 of the data (counted from 0); in went z1[" in finding.seen
     assert finding.seen.endswith("= 100.")
     assert finding.numbers["row"] == 17
     assert finding.numbers["element"][1] == 1
@@ -475,6 +475,21 @@ def test_a_single_input_is_no_leak_nor_are_several_that_all_tell():
     apart = cr.Network([D(8, "relu"), D(2)], loss="cross_entropy")
     apart.fit(X / 5 + y[:, None] * 4, y, epochs=10, **QUICK)
     assert "leakage" not in apart.diagnose(X / 5 + y[:, None] * 4, y).kinds
+
+
+def test_the_first_of_equal_rows_is_named_as_it_stands_in_the_data():
+    X, y = task(0)
+    X[200:], y[200:] = X[180], np.arange(40) % 3
+    y[180] = 0
+    (finding,) = [f for f in untrained(X).diagnose(X, y) if f.kind == "conflicting_rows"]
+    assert finding.numbers["first"] == 180
+    assert "1 set of equal rows" in finding.seen
+
+
+def untrained(X):
+    net = shallow()
+    net.build(X.shape[1])
+    return net
 
 
 def test_constant_columns_of_rows_that_stand_in_the_order_of_their_classes_tell_nothing():

@@ -392,6 +392,28 @@ def diagnose(
 @app.command(
     cls=Command,
     epilog=_examples(
+        "report iris.chainrule iris --output iris.html", "report houses.chainrule sold.csv -o sold.html"
+    ),
+)
+def report(
+    model: ModelArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it: .html.")],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+    ] = None,
+    separator: SeparatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page of HTML on a network and the rows of DATA: scores, errors, health, a trace, source."""
+    from .reporting import report as run
+
+    run(model, data, output, _single(target), as_json, separator)
+
+
+@app.command(
+    cls=Command,
+    epilog=_examples(
         "source iris.chainrule > step.py",
         "source iris.chainrule --optimizer sgd",
         "source iris.chainrule --pseudo",

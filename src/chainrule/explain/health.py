@@ -178,6 +178,9 @@ def diagnosis(
     state = past.state if past is not None and optimizer is None else None
     rows = data.some(ROWS)
     step = data.step(rows, optimizer, state)
+    if course.rates and not isinstance(step.rule.schedule, Constant):
+        largest = max(course.rates)  # which the next one is, nobody knows
+        step.feed[network.graph.lr] = np.asarray(largest, network.dtype)
     found, skipped = data_findings(data), list[str]()
     layers: list[LayerHealth] = []
     if not network.trained_leaves():
@@ -225,7 +228,7 @@ def data_findings(data: Rows) -> list[Finding]:
         labels = coding.classes.tolist()
         found += leakage(X[:ROWS], places[:ROWS], data.names, True)
         found += imbalance(places, labels, where)
-        found += conflicts(X, places, where)
+        found += conflicts(X, places, rows, where)
     return list({(finding.kind, finding.where): finding for finding in found}.values())
 
 
@@ -309,12 +312,8 @@ def _rate(
     found = course_findings(course.losses, course.rates, scale, course.start)
     if found:
         return found, []
-    rate = step.rate
-    if not isinstance(step.rule.schedule, Constant):
-        if not course.rates:
-            return [], ["the learning rate: it changes by a schedule. Pass history=, what fit returned."]
-        rate = max(course.rates)
-    probe.feed[network.graph.lr] = np.asarray(rate, network.dtype)
+    if not isinstance(step.rule.schedule, Constant) and not course.rates:
+        return [], ["the learning rate: it changes by a schedule. Pass history=, what fit returned."]
     trial = try_steps(network, probe, batch_size, warm=warm, seed=seed)
     return rate_findings(trial, course.losses), []
 

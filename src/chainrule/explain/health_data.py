@@ -36,7 +36,8 @@ LEAK_ROWS = 50  # below, chance does it too
 RARE = 1 / 20
 """Rows of the rarest class for each of the most frequent one, below which accuracy hides what goes wrong."""
 CONFLICTS = 0.02
-"""The share of rows whose label other rows with the same inputs contradict: of fewer nobody needs to know."""
+"""The share of rows whose label, surely, other rows with the same inputs contradict: of fewer nobody needs to
+know."""
 SHOWN = 3  # names in a sentence
 
 
@@ -199,22 +200,22 @@ def imbalance(t: Array, labels: Sequence[Any], where: str) -> list[Finding]:
     return [Finding("imbalance", where, seen, sure, {"rows": counted_rows})]
 
 
-def conflicts(X: Array, t: Array, where: str) -> list[Finding]:
-    """Rows with the same inputs and different classes."""
+def conflicts(X: Array, t: Array, rows: Array, where: str) -> list[Finding]:
+    """Rows with the same inputs and different classes; `rows` says where they stand in the data."""
     _, group = np.unique(X, axis=0, return_inverse=True)
     group = group.ravel()
     pairs, sizes = np.unique(np.stack([group, t.astype(group.dtype)]), axis=1, return_counts=True)
     most = np.zeros(group.max() + 1, np.int64)
     np.maximum.at(most, pairs[0], sizes)
     lost = len(t) - int(most.sum())
-    if lost <= CONFLICTS * len(t):
+    if not lost or interval(lost, len(t))[0] <= CONFLICTS:
         return []
     groups = int((np.bincount(pairs[0]) > 1).sum())
-    first = int(np.flatnonzero(np.bincount(pairs[0])[group] > 1)[0])
+    first = int(rows[np.bincount(pairs[0])[group] > 1].min())
     low, high = interval(lost, len(t))
     seen = (
-        f"{counted(groups, 'set')} of equal rows have several classes, first that of row {first}; whoever "
-        f"names the most frequent in each is wrong in {counted(lost, 'row')} of {len(t):,}."
+        f"{counted(groups, 'set')} of equal rows with several classes, first that of row {first} (counted "
+        f"from 0); whoever names the most frequent in each is wrong in {counted(lost, 'row')} of {len(t):,}."
     )
     sure = (
         f"an accuracy above {1 - lost / len(t):.1%} is out of reach on these rows; on others like them, with "

@@ -50,7 +50,7 @@ class Fault:
     went_in: tuple[str, ...]
 
     def __str__(self) -> str:
-        place = f", from row {self.row} of the data" if self.row is not None else ""
+        place = f", from row {self.row} of the data (counted from 0)" if self.row is not None else ""
         at = f" at {list(self.element)}" if self.element else ""
         taken = f"; in went {', '.join(self.went_in)}" if self.went_in else ""
         return f"{self.what}: first {self.formula} ({self.layer}) was {self.became}{at}{place}{taken}"
