@@ -14,6 +14,7 @@ import pytest
 import chainrule as cr
 from chainrule.cli import main as entry
 from chainrule.cli.report_wrong import image, row_losses, square
+from chainrule.cli.sets import BUILT_IN, COLUMNS
 from chainrule.cli.use import labelled, load_model
 from chainrule.explain.charts import lines, points, ticks
 from chainrule.explain.code import highlighted
@@ -285,7 +286,9 @@ def test_what_cannot_be_reported_on_is_refused_and_nothing_written(run, tmp_path
     net.save("untrained")
     _, err = run("report", "untrained", "wine", "-o", "r.html", code=2)
     assert "was not trained on classes yet, so it cannot be reported on. Train it first." in err
-    run("train", "wine", "--model", "m", "--engine", "numpy", "--json", "--epochs", "1")
+    net.fit(*BUILT_IN["wine"]("wine"), epochs=1, verbose=False)
+    net.metadata = {"columns": COLUMNS["wine"], "target": "cultivar"}
+    net.save("m")
     _, err = run("report", "m", "iris", "-o", "r.html", code=2)
     assert "iris: columns 'alcohol', 'malic_acid', 'ash'" in err
     (tmp_path / "folder").mkdir()
@@ -301,7 +304,9 @@ def test_what_cannot_be_reported_on_is_refused_and_nothing_written(run, tmp_path
 
 
 def test_a_file_that_may_not_be_written_stays_as_it_is(run, tmp_path, monkeypatch):
-    run("train", "xor", "--model", "m", "--engine", "numpy", "--json", "--epochs", "1")
+    net = cr.Network([cr.Dense(2)], loss="cross_entropy")
+    net.fit(*BUILT_IN["xor"]("xor"), epochs=1, verbose=False)
+    net.save("m")
     old = tmp_path / "r.html"
     old.write_text("before")
     old.chmod(stat.S_IRUSR)
@@ -315,8 +320,6 @@ def test_a_model_made_in_python_is_reported_on_as_well(run):
     """It has no course of training, no linear model and no versions."""
     draw = np.random.default_rng(1)
     X = draw.normal(size=(30, 2))
-    net = cr.Network([cr.Dense(4, "tanh"), cr.Dense(1)], loss=lambda z, t: ((z - t) ** 4).mean())
-    net.fit(X, X[:, 0], epochs=1, verbose=False)
     own = cr.Network([cr.Dense(4, "tanh"), cr.Dense(1)], loss="mae")
     own.fit(X, X[:, 0], epochs=1, verbose=False)
     own.metadata = {"columns": ["a", "b"], "target": "y"}
@@ -393,7 +396,7 @@ CONTRAST = """
     const own = getComputedStyle(e).backgroundColor;  // a shade lets what is below it through
     if (!e.textContent.trim() || e.closest(".skip") || /rgba\\(.*[^0]\\)$/.test(own)) continue;
     let b = e;
-    while (b !== document.body && getComputedStyle(b).backgroundColor === "rgba(0, 0, 0, 0)") b = b.parentElement;
+    while (getComputedStyle(b).backgroundColor === "rgba(0, 0, 0, 0)") b = b.parentElement;
     const [x, y] = [getComputedStyle(e).color, getComputedStyle(b).backgroundColor].map(light);
     least = Math.min(least, (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05));
   }

@@ -38,6 +38,10 @@ ROWS = 2_000
 networks."""
 DATA_ROWS = 20_000
 """Rows that columns, classes and equal rows are counted in."""
+NUMBERS = 2**25
+"""Of the rows looked at, in the widest layer: 128 MiB in float32."""
+COLUMNS_FORETOLD = 5_000
+"""Inputs up to which each is tried alone: their sorting takes seconds then."""
 ALIKE = 0.99
 """The share of rows with one answer from which on a network is said to give the same for all."""
 USUAL = 0.9
@@ -69,7 +73,8 @@ class Course:
             raise ParameterError(
                 f"diagnose: history must be what fit returns, got {history!r:.60}. Pass history=net.fit(...)."
             )
-        return cls(history["loss"], history.get("learning_rate") or ())
+        losses = [np.nan if loss is None else float(loss) for loss in history["loss"]]
+        return cls(losses, history.get("learning_rate") or ())
 
 
 class Rows:
@@ -118,7 +123,12 @@ class Rows:
         ]
 
     def some(self, most: int) -> Array:
-        """Rows drawn at random, in the drawn order; of each class at least one."""
+        """Rows drawn at random, in the drawn order; of each class at least one.
+
+        So many, or fewer where the network is so wide that their numbers would not fit into `NUMBERS`.
+        """
+        widest = max([sum(table.shape[1] for table in self.tables), *self.network._sizes])
+        most = min(most, max(UNIT_ROWS, NUMBERS // widest))
         rows = self.order[:most]
         if self.network._codings or most >= self.count:
             return rows
@@ -182,6 +192,8 @@ def diagnosis(
         largest = max(course.rates)  # which the next one is, nobody knows
         step.feed[network.graph.lr] = np.asarray(largest, network.dtype)
     found, skipped = data_findings(data), list[str]()
+    if len(data.names) > COLUMNS_FORETOLD:
+        skipped.append(f"leakage: {len(data.names):,} inputs are too many to try each alone.")
     layers: list[LayerHealth] = []
     if not network.trained_leaves():
         skipped.append("layers and steps: every weight is frozen.")
@@ -215,21 +227,32 @@ def data_findings(data: Rows) -> list[Finding]:
     """What is wrong with the rows, whatever the network."""
     rows = data.some(DATA_ROWS)
     X = data.inputs(rows)
-    found = constants(X, data.names)
+    low, high = (np.concatenate([_extreme(x, kind) for x in data.tables]) for kind in ("min", "max"))
+    found = constants(low, high, data.count, data.names)
     several = len(data.ts) > 1
     for k, (t, coding) in enumerate(zip(data.ts, data.codings, strict=True)):
         where = numbered("output ", k, len(data.ts)) if several else ""
         own = t[rows]
         if coding.classes is None:
             for column in own.reshape(len(own), -1).T[:10]:
-                found += leakage(X[:ROWS], column[:ROWS].astype(np.float64), data.names, False)
+                found += _leakage(X, column.astype(np.float64), data.names, False)
             continue
         places = own.reshape(len(own), -1)[:, 0].astype(np.int64)
         labels = coding.classes.tolist()
-        found += leakage(X[:ROWS], places[:ROWS], data.names, True)
+        found += _leakage(X, places, data.names, True)
         found += imbalance(places, labels, where)
         found += conflicts(X, places, rows, where)
     return list({(finding.kind, finding.where): finding for finding in found}.values())
+
+
+def _extreme(table: Any, kind: str) -> Array:
+    """The least or largest number of each column, of all rows; of a sparse table the zeros too."""
+    found = getattr(table, kind)(axis=0)
+    return np.ravel(dense(found))
+
+
+def _leakage(X: Array, t: Array, names: Sequence[str], classes: bool) -> list[Finding]:
+    return leakage(X[:ROWS], t[:ROWS], names, classes) if X.shape[1] <= COLUMNS_FORETOLD else []
 
 
 def fault_finding(

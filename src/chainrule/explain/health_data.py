@@ -24,6 +24,8 @@ SMALL = 0.01
 OFFSET = 10.0
 """Means of more than so many standard deviations, and of more than this in size, drown what varies. Flowers'
 measures have 7; years (2000, give or take 20) have 100."""
+SEEN = 10
+"""Rows in which a column must not be 0 to be judged: how large rare words are, fewer do not tell."""
 WIDE = 32
 """Inputs from which on a table is one of pixels or words, where some never vary in a sample."""
 NEVER_VARY = 0.25
@@ -53,7 +55,8 @@ def listed(names: Sequence[str]) -> str:
 
 def scales(values: Array, names: Sequence[str]) -> list[Finding]:
     """Columns of unlike or unsuitable size, and columns far from 0; of what a first layer of weights gets."""
-    varying = np.flatnonzero(values.max(axis=0) > values.min(axis=0))
+    often = (values != 0).sum(axis=0) >= SEEN
+    varying = np.flatnonzero(often & (values.max(axis=0) > values.min(axis=0)))
     if not len(varying):
         return []
     kept = values[:, varying].astype(np.float64)
@@ -89,23 +92,29 @@ def scales(values: Array, names: Sequence[str]) -> list[Finding]:
     return found
 
 
-def constants(X: Array, names: Sequence[str]) -> list[Finding]:
-    """Columns that are the same in every row."""
-    if len(X) < 2:
-        return []
-    same = np.flatnonzero(X.max(axis=0) == X.min(axis=0))
-    if not len(same) or (X.shape[1] >= WIDE and len(same) <= NEVER_VARY * X.shape[1]):
+def constants(low: Array, high: Array, rows: int, names: Sequence[str]) -> list[Finding]:
+    """Columns that are the same in every row.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (inputs,)
+        The least and largest of each column.
+    rows : int
+    names : sequence of str
+    """
+    same = np.flatnonzero(low == high)
+    if rows < 2 or not len(same) or (len(low) >= WIDE and len(same) <= NEVER_VARY * len(low)):
         return []
     own = [names[int(i)] for i in same]
     seen = (
-        f"{counted(len(same), 'column')} of {X.shape[1]:,}: {listed(own)}; the first is always "
-        f"{X[0, same[0]]:.4g}."
+        f"{counted(len(same), 'column')} of {len(low):,}: {listed(own)}; the first is always "
+        f"{low[same[0]]:.4g}."
     )
     sure = (
-        f"in {counted(len(X), 'row')} it never varies: with 95% certainty it does in fewer than "
-        f"{never(len(X)):.2%} of such rows."
+        f"in {counted(rows, 'row')} it never varies: with 95% certainty it does in fewer than "
+        f"{never(rows):.2%} of such rows."
     )
-    return [Finding("constant_inputs", listed(own), seen, sure, {"columns": own[:100], "rows": len(X)})]
+    return [Finding("constant_inputs", listed(own), seen, sure, {"columns": own[:100], "rows": rows})]
 
 
 def leakage(X: Array, t: Array, names: Sequence[str], classes: bool) -> list[Finding]:
@@ -125,7 +134,7 @@ def leakage(X: Array, t: Array, names: Sequence[str], classes: bool) -> list[Fin
     """
     if X.shape[1] < 2:
         return []
-    _, first = np.unique(X, axis=0, return_index=True)  # a copy of a row would foretell it by any input
+    first = np.unique(_as_whole(X), return_index=True)[1]  # a copy of a row would foretell it by any input
     X, t = X[np.sort(first)], t[np.sort(first)]
     if len(X) < LEAK_ROWS or len(np.unique(t)) < 2:
         return []
@@ -156,6 +165,12 @@ def leakage(X: Array, t: Array, names: Sequence[str], classes: bool) -> list[Fin
     )
     numbers = {"input": names[i], "strength": strength[i], "at_least": least[i], "next_best": others}
     return [Finding("leakage", names[i], seen, sure, numbers)]
+
+
+def _as_whole(X: Array) -> Array:
+    """Each row as one thing that can be compared with others, shape (rows,)."""
+    plain = np.ascontiguousarray(X + 0.0)  # -0 becomes 0
+    return plain.view(np.dtype((np.void, plain.shape[1] * plain.itemsize))).ravel()
 
 
 def _foretold(x: Array, t: Array, classes: bool) -> Array:
@@ -202,8 +217,7 @@ def imbalance(t: Array, labels: Sequence[Any], where: str) -> list[Finding]:
 
 def conflicts(X: Array, t: Array, rows: Array, where: str) -> list[Finding]:
     """Rows with the same inputs and different classes; `rows` says where they stand in the data."""
-    _, group = np.unique(X, axis=0, return_inverse=True)
-    group = group.ravel()
+    group = np.unique(_as_whole(X), return_inverse=True)[1]
     pairs, sizes = np.unique(np.stack([group, t.astype(group.dtype)]), axis=1, return_counts=True)
     most = np.zeros(group.max() + 1, np.int64)
     np.maximum.at(most, pairs[0], sizes)
