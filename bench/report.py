@@ -268,3 +268,17 @@ def table(head, rows):
 
     rule = ["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]
     return "\n".join([line(head), f"|{'|'.join(rule)}|", *map(line, rows)]) + "\n"
+
+
+def renewed(old, new):
+    """The old report with the new one's head, and its sections in the places of those of their names."""
+    head, *sections = new.split("\n## ")
+    _, *others = old.split("\n## ")
+    fresh = {title_of(section): section for section in sections}
+    kept = [fresh.pop(title_of(section), section) for section in others]
+    ended = [section.rstrip("\n") + "\n" for section in (*kept, *fresh.values())]
+    return "\n## ".join([head, *ended])
+
+
+def title_of(section):
+    return section.partition("\n")[0]

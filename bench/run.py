@@ -3,7 +3,8 @@
 python bench/run.py --quick                 about two minutes: small networks, one thread, one round
 python bench/run.py                         about twenty minutes; let nothing else run meanwhile
 python bench/run.py --verify                no timing: do all libraries compute the same?
-python bench/run.py --sections start        only from a cold start to 97% on the digits
+python bench/run.py --sections start        only from a cold start to 97% on the digits; with --write the
+                                            other sections of RESULTS.md stay
 python bench/run.py --sections steps --networks 64-64-10 --libraries numpy,chainrule --optimizers adam
 """
 
@@ -63,7 +64,7 @@ def main():
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.write:
-        RESULTS.write_text(text)
+        RESULTS.write_text(text if options.whole else report.renewed(RESULTS.read_text(), text))
     return 1 if result["failures"] else 0
 
 
@@ -176,10 +177,9 @@ def parse_options():
     parser.add_argument("--optimizers", type=names_of(RULES), help="some of " + ", ".join(RULES))
     parser.add_argument("--rounds", type=int, help="how often to go through all libraries (2)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every reading to this file")
-    parser.add_argument("--write", action="store_true", help=f"write the tables to bench/{RESULTS.name}")
+    parser.add_argument("--write", action="store_true", help=f"write what was run to bench/{RESULTS.name}")
     options = parser.parse_args()
-    if options.write and options.sections:
-        parser.error(f"--write keeps whole reports in {RESULTS.name}: leave out --sections")
+    options.whole = not options.sections or not RESULTS.exists()
     options.sections = options.sections or list(SECTIONS)
     options.libraries = options.libraries or list(LIBRARIES)
     options.optimizers = options.optimizers or list(RULES)

@@ -297,6 +297,40 @@ def test_check_estimator_passes_whole(name, solver, monkeypatch):
     assert len(results) >= (60 if name == "MLPRegressor" else 67)
 
 
+WEIGHTS = "weights are repeated rows to 1e-7, which float32 does not resolve"
+IN_FLOAT32 = {
+    "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
+    "check_sample_weight_equivalence_on_sparse_data": WEIGHTS,
+}
+
+
+class Single:
+    """An estimator that takes all data as float32."""
+
+    def _validated(self, X, y, reset):
+        X, y = super()._validated(X, y, reset)
+        return X.astype(np.float32), y
+
+
+class SingleClassifier(Single, chainrule.MLPClassifier):
+    pass
+
+
+class SingleRegressor(Single, chainrule.MLPRegressor):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("estimator", [SingleClassifier, SingleRegressor])
+def test_check_estimator_passes_with_all_data_made_float32(estimator, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    results = check_estimator(estimator(max_iter=50, learning_rate_init=0.01), on_fail=None)
+    failed = {r["check_name"] for r in results if r["status"] not in ("passed", "skipped")}
+    assert failed <= set(IN_FLOAT32), failed
+    assert len(results) >= 60
+
+
 # kinds of input -------------------------------------------------------------------------------
 
 
