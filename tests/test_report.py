@@ -321,7 +321,7 @@ def test_a_model_made_in_python_is_reported_on_as_well(run):
     draw = np.random.default_rng(1)
     X = draw.normal(size=(30, 2))
     own = cr.Network([cr.Dense(4, "tanh"), cr.Dense(1)], loss="mae")
-    own.fit(X, X[:, 0], epochs=1, verbose=False)
+    own.fit(X, X[:, 0], optimizer=cr.LBFGS(), epochs=1, verbose=False)
     own.metadata = {"columns": ["a", "b"], "target": "y"}
     own.save("m")
     pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": X[:, 0]}).write_csv("t.csv")
@@ -331,6 +331,7 @@ def test_a_model_made_in_python_is_reported_on_as_well(run):
         read = Page(file.read())
     assert "holds no course of the training" in read.texts["p"]
     assert "not known" in read.texts["td"]
+    assert "as L-BFGS has no steps to print" in read.texts["p"]
     told = json.loads(run("report", "m", "t.csv", "-o", "r.html", "--json")[0])
     assert told["report"] == "r.html"
     assert set(told) == {"task", "rows", "test", "baseline", "findings", "report"}

@@ -288,9 +288,15 @@ def trace(model: Model, rows: Labelled, row: int) -> str:
 
 def code(model: Model) -> str:
     """The training step as Python."""
-    text = highlighted(model.network.source().rstrip("\n"))
-    note = paragraph("Python that runs with NumPy alone, and gives the weights that training gives.")
-    return f'{note}<pre tabindex="0" role="region" aria-label="source"><code>{text}</code></pre>'
+    rule = model.network.optimizer
+    stepless = rule is not None and rule.whole_batch
+    text = highlighted(model.network.source("sgd" if stepless else None).rstrip("\n"))
+    note = "Python that runs with NumPy alone, and gives the weights that training gives."
+    if stepless:
+        note = (
+            "Python that runs with NumPy alone; with plain gradient descent, as L-BFGS has no steps to print."
+        )
+    return f'{paragraph(note)}<pre tabindex="0" role="region" aria-label="source"><code>{text}</code></pre>'
 
 
 def running(model: Model, now: Mapping[str, str]) -> str:
