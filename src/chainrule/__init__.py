@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .explain.notation import Notation
     from .explain.perturbation import compare_perturbation
     from .explain.recording import DescentPath, HiddenViews, Histograms
+    from .explain.watch import Health
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -68,6 +69,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "EarlyStopping": "training.callbacks:EarlyStopping",
     "HiddenViews": "explain.recording:HiddenViews",
     "Histograms": "explain.recording:Histograms",
+    "Health": "explain.watch:Health",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
@@ -137,6 +139,7 @@ __all__ = [
     "EarlyStopping",
     "HiddenViews",
     "Histograms",
+    "Health",
     "History",
     "Input",
     "LBFGS",

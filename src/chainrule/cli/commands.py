@@ -373,6 +373,47 @@ def evaluate(
 
 @app.command(
     cls=Command,
+    epilog=_examples("diagnose iris.chainrule iris", "diagnose houses.chainrule houses.csv --json"),
+)
+def diagnose(
+    model: ModelArgument,
+    data: DataArgument,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+    ] = None,
+    separator: SeparatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what is wrong with a training, on the rows of DATA: best those that it was trained on."""
+    from .health import diagnose as run
+
+    run(model, data, _single(target), as_json, separator)
+
+
+@app.command(
+    cls=Command,
+    epilog=_examples(
+        "report iris.chainrule iris --output iris.html", "report houses.chainrule sold.csv -o sold.html"
+    ),
+)
+def report(
+    model: ModelArgument,
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it: .html.")],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="If it is called otherwise here.")
+    ] = None,
+    separator: SeparatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page of HTML on a network and the rows of DATA: scores, errors, health, a trace, source."""
+    from .reporting import report as run
+
+    run(model, data, output, _single(target), as_json, separator)
+
+
+@app.command(
+    cls=Command,
     epilog=_examples(
         "source iris.chainrule > step.py",
         "source iris.chainrule --optimizer sgd",

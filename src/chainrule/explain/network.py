@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..optim.rules import Optimizer
 from ..training.fitting import Past
@@ -22,6 +22,10 @@ from .trace import Trace
 from .tracing import trace as make_trace
 from .what_if import WhatIf, what_if
 from .why import why
+
+if TYPE_CHECKING:
+    from ..training.history import History
+    from .findings import Diagnosis
 
 
 class ExplainedNetwork(MeasuredNetwork):
@@ -409,3 +413,75 @@ class ExplainedNetwork(MeasuredNetwork):
         """What a notebook shows: the summary, and where there are weights the diagram."""
         table = f"<pre>{escape(self.summary() if self._sizes else repr(self))}</pre>"
         return table + (self.draw().svg if self.built else "")
+
+    # health ----------------------------------------------------------------------------------
+
+    def diagnose(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        names: Sequence[str] | None = None,
+        history: History | Mapping[str, Any] | None = None,
+        optimizer: Optimizer | str | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> Diagnosis:
+        """What is wrong with the training, if anything is: gradients, units, learning rate, inputs, targets.
+
+        It measures the step that would come next, and tries some; the network stays as it is. Each finding
+        says what was seen, what it means, how sure that is, and what to try. A training as it should be has
+        none.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (rows, inputs)
+            As for `fit`: best the rows that it was trained on.
+        y : array-like
+            As for `fit`.
+        names : sequence of str, optional
+            What to call the inputs, those of all tables in a row.
+        history : History, optional
+            What `fit` returned. It tells the course of the loss, and what a schedule has made of the learning
+            rate.
+        optimizer : Optimizer or str, optional
+            Whose steps to judge: those of the last fit where none is given, with what it remembers.
+        batch_size : int
+            Rows of a step; that of the fit.
+        seed : int
+            Of the rows that are drawn where there are more than 2,000, and of the batches.
+
+        Returns
+        -------
+        Diagnosis
+
+        Raises
+        ------
+        NotFittedError
+            If the network has no weights yet.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+        ParameterError
+            For a history, batch size or seed that is none.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Network([cr.Dense(8, "relu"), cr.Dense(2)], loss="cross_entropy")
+        >>> X = [[k / 100, -k / 50, 3.0] for k in range(100)]
+        >>> history = net.fit(X, [k % 3 == 0 for k in range(100)], engine="numpy", verbose=False)
+        >>> "constant_inputs" in net.diagnose(X, [k % 3 == 0 for k in range(100)]).kinds
+        True
+        """
+        from .health import diagnose
+
+        return diagnose(
+            self,
+            X,
+            y,
+            names=names,
+            history=history,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            seed=seed,
+        )

@@ -294,7 +294,8 @@ class Fit:
         if self.rows.weights is not None:
             taken[g.weights] = self.rows.weights[rows]
         single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
-        what = blame(self.network, g, self.program, {**self.runner.state, **taken, **single})
+        values = {**self.runner.state, **taken, **single}
+        what, self.history.fault = blame(self.network, g, self.program, values, rows)
         self.history.cut(found.epoch)
         self.history.diverged = True
         hint = "Scale the inputs."
