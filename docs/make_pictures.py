@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import chainrule as cr
-from chainrule.explain.svg import Picture
+from chainrule.explain.drawing.svg import Picture
 
 FOLDER = Path(__file__).with_name("pictures")
 

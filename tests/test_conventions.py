@@ -13,7 +13,14 @@ from test_optim import GOLDEN, trained
 import chainrule as cr
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from chainrule.explain import comparing, conventions
-from chainrule.explain.conventions import CHOICES, ERRORS, TITLES, choices, conventions_of, in_words
+from chainrule.explain.conventions.conventions import (
+    CHOICES,
+    ERRORS,
+    TITLES,
+    choices,
+    conventions_of,
+    in_words,
+)
 from chainrule.optim import frameworks
 from chainrule.optim.frameworks import FRAMEWORKS
 from worked_examples import published

@@ -10,7 +10,7 @@ from test_drawing import clashes, parsed, tips
 import chainrule as cr
 from chainrule.cli import main as entry
 from chainrule.cli.sets import load_frame
-from chainrule.explain.svg import Picture
+from chainrule.explain.drawing.svg import Picture
 
 OPTIONS = "--hidden 5 --dropout 0 --pieces 0 --epochs 1 --engine numpy"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explain.diagram_layout import choose_lanes
-from chainrule.explain.diagram_summary import coarse
-from chainrule.explain.svg import ABOVE, BELOW, cut, short, text_width, wrap
+from chainrule.explain.drawing.diagram_layout import choose_lanes
+from chainrule.explain.drawing.diagram_summary import coarse
+from chainrule.explain.drawing.svg import ABOVE, BELOW, cut, short, text_width, wrap
 
 SVG = "{http://www.w3.org/2000/svg}"
 

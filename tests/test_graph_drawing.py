@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from test_drawing import SVG, clashes, label, parsed
 
 import chainrule as cr
-from chainrule.explain.layering import crossings, fewest_crossings, layered, longest_paths, rising
+from chainrule.explain.drawing.layering import (
+    crossings,
+    fewest_crossings,
+    layered,
+    longest_paths,
+    rising,
+)
 
 
 def texts(picture):

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 import chainrule as cr
 from chainrule.cli import main as entry
 from chainrule.cli.sets import BUILT_IN, COLUMNS
-from chainrule.explain.certainty import correlation_at_least, interval, never
-from chainrule.explain.findings import KINDS, Finding
-from chainrule.explain.health import Course
-from chainrule.explain.watch import LOOKS
+from chainrule.explain.health.certainty import correlation_at_least, interval, never
+from chainrule.explain.health.findings import KINDS, Finding
+from chainrule.explain.health.health import Course
+from chainrule.explain.health.watch import LOOKS
 
 D = cr.Dense
 QUICK = {"verbose": False, "engine": "numpy"}

@@ -14,7 +14,7 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
-from chainrule.explain.ledger_recording import TERMS
+from chainrule.explain.ledger.recording import TERMS
 
 RULES = {
     "sgd": cr.SGD(0.1),
@@ -130,7 +130,7 @@ def test_rows_that_meet_are_told_apart_by_their_terms_of_the_loss():
     X, y = data(rows=12)
     by_reading = recorded(network(), X, y, "hidden1.W[0, 0]", epochs=1)
     monkey = pytest.MonkeyPatch()
-    monkey.setattr("chainrule.explain.ledger_recording.rows_apart", lambda network: False)
+    monkey.setattr("chainrule.explain.ledger.recording.rows_apart", lambda network: False)
     by_deriving = recorded(network(), X, y, "hidden1.W[0, 0]", epochs=1)
     monkey.undo()
     first, second = (ledger.samples("hidden1.W[0, 0]").pulls for ledger in (by_reading, by_deriving))

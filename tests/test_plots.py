@@ -6,7 +6,7 @@ import pytest
 import chainrule as cr
 from chainrule import checks
 from chainrule.explain.plots.distributions import quantiles, spread
-from chainrule.explain.plotting import file_of
+from chainrule.explain.plots.plotting import file_of
 
 
 def data(rows=60, seed=0):

@@ -16,9 +16,9 @@ from chainrule.cli import main as entry
 from chainrule.cli.report_wrong import image, row_losses, square
 from chainrule.cli.sets import BUILT_IN, COLUMNS
 from chainrule.cli.use import labelled, load_model
-from chainrule.explain.charts import lines, points, ticks
-from chainrule.explain.code import highlighted
-from chainrule.explain.page import Section, lowered, page
+from chainrule.explain.pages.charts import lines, points, ticks
+from chainrule.explain.pages.code import highlighted
+from chainrule.explain.pages.page import Section, lowered, page
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 

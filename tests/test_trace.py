@@ -15,9 +15,9 @@ from chainrule.emit.columns import as_columns, turned_value
 from chainrule.emit.mathtree import mathml, parse_latex, plain_math
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from chainrule.explain import tracing
-from chainrule.explain.lines import Lines
-from chainrule.explain.notation import PRESETS
 from chainrule.explain.numbers import lines_of
+from chainrule.explain.trace.lines import Lines
+from chainrule.explain.trace.notation import PRESETS
 from chainrule.graph.evaluate import interpret
 from chainrule.nn.activations import ACTIVATIONS
 

@@ -16,8 +16,8 @@ from chainrule.errors import (
     ShapeError,
     UnknownNameError,
 )
-from chainrule.explain.slices import loss_slice, loss_surface
 from chainrule.explain.step import Step
+from chainrule.explain.why.slices import loss_slice, loss_surface
 
 MAZUR = json.loads((Path(__file__).parent / "golden" / "mazur.json").read_text())
 X = np.random.default_rng(0).normal(size=(6, 3))

@@ -187,7 +187,7 @@ def test_a_network_for_images_shows_its_strongest_paths_and_says_how_many_there_
 
 
 def test_normalised_batches_too_wide_to_follow_are_stepped_over(monkeypatch):
-    monkeypatch.setattr("chainrule.explain.stations.MOST", 500)
+    monkeypatch.setattr("chainrule.explain.why.stations.MOST", 500)
     net, X, y = random_case(4, 12, "mse", ["tanh"], "batch_norm")
     found = net.why("hidden1.W[0, 0]", X, y)
     assert found.left_out == ["a1", "z1"] or found.left_out == ["a1"]

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
     from .explain import plots
-    from .explain.comparing import ConventionComparison, compare_conventions
-    from .explain.conventions import Conventions
-    from .explain.graph_drawing import draw_graph
-    from .explain.ledger import Ledger
-    from .explain.notation import Notation
-    from .explain.perturbation import compare_perturbation
-    from .explain.recording import DescentPath, HiddenViews, Histograms
-    from .explain.watch import Health
+    from .explain.conventions.comparing import ConventionComparison, compare_conventions
+    from .explain.conventions.conventions import Conventions
+    from .explain.drawing.graph_drawing import draw_graph
+    from .explain.health.watch import Health
+    from .explain.ledger.ledger import Ledger
+    from .explain.plots.recording import DescentPath, HiddenViews, Histograms
+    from .explain.trace.notation import Notation
+    from .explain.why.perturbation import compare_perturbation
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -61,20 +61,20 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
     "Concatenate": "nn.merge:Concatenate",
-    "ConventionComparison": "explain.comparing:ConventionComparison",
-    "Conventions": "explain.conventions:Conventions",
+    "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
+    "Conventions": "explain.conventions.conventions:Conventions",
     "Dense": "nn.dense:Dense",
-    "DescentPath": "explain.recording:DescentPath",
+    "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
-    "HiddenViews": "explain.recording:HiddenViews",
-    "Histograms": "explain.recording:Histograms",
-    "Health": "explain.watch:Health",
+    "HiddenViews": "explain.plots.recording:HiddenViews",
+    "Histograms": "explain.plots.recording:Histograms",
+    "Health": "explain.health.watch:Health",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
-    "Ledger": "explain.ledger:Ledger",
+    "Ledger": "explain.ledger.ledger:Ledger",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
@@ -82,7 +82,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "model.network:Network",
-    "Notation": "explain.notation:Notation",
+    "Notation": "explain.trace.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -90,11 +90,11 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
-    "compare_conventions": "explain.comparing:compare_conventions",
+    "compare_conventions": "explain.conventions.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
-    "compare_perturbation": "explain.perturbation:compare_perturbation",
+    "compare_perturbation": "explain.why.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
-    "draw_graph": "explain.graph_drawing:draw_graph",
+    "draw_graph": "explain.drawing.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",

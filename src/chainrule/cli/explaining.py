@@ -13,11 +13,11 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError, unknown_name
-from ..explain.derivation import Derivation
-from ..explain.trace import Trace
-from ..explain.trace_text import NARROWEST
-from ..explain.tracing import MOST, TraceSizeError, trace
-from ..explain.why import why
+from ..explain.trace.trace import Trace
+from ..explain.trace.trace_text import NARROWEST
+from ..explain.trace.tracing import MOST, TraceSizeError, trace
+from ..explain.why.derivation import Derivation
+from ..explain.why.why import why
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
 from ..training.loop import tell

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from ..explain.findings import WIDTH, Diagnosis
+from ..explain.health.findings import WIDTH, Diagnosis
 from ..tables.text import checked_separator
 from ..tables.wording import printable
 from .building import spoken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ParameterError, unknown_name
-from ..explain.notation import PRESETS, Notation, find_reader_notation
+from ..explain.trace.notation import PRESETS, Notation, find_reader_notation
 from .settings import literal
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..explain.plotting import GRID, QUIET, TRAINING, VALIDATION, file_of, new_figure, tidy
+from ..explain.plots.plotting import GRID, QUIET, TRAINING, VALIDATION, file_of, new_figure, tidy
 from ..tables.wording import printable
 from ..training.history import History
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted
-from ..explain.charts import lines, points
-from ..explain.code import highlighted
-from ..explain.findings import Diagnosis
-from ..explain.page import figure, folded, lowered, paragraph, scroll, table
+from ..explain.health.findings import Diagnosis
+from ..explain.pages.charts import lines, points
+from ..explain.pages.code import highlighted
+from ..explain.pages.page import figure, folded, lowered, paragraph, scroll, table
 from ..tables.sources import sources
 from ..tables.wording import printable, shown
 from .baseline import r2

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import ParameterError
-from ..explain.page import folded, paragraph
-from ..explain.svg import _png
+from ..explain.drawing.svg import _png
+from ..explain.pages.page import folded, paragraph
 from ..graph.evaluate import interpret
 from ..tables.wording import printable
 from .report import predictions

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import counted
-from ..explain.page import Section, cards, page
+from ..explain.pages.page import Section, cards, page
 from ..tables.model import versions
 from ..tables.text import checked_separator
 from ..tables.wording import printable

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 from ..optim.rules import Optimizer
 from ..training.fitting import Past
 from ..training.metrics import MeasuredNetwork
-from .derivation import Derivation
-from .drawing import draw_network
-from .equations import Equations
-from .equations import equations as make_equations
-from .graph_drawing import draw_network_graph
-from .notation import Notation
-from .pseudocode import pseudocode
+from .drawing.drawing import draw_network
+from .drawing.graph_drawing import draw_network_graph
+from .drawing.svg import Picture
 from .step import Step
-from .svg import Picture
-from .trace import Trace
-from .tracing import trace as make_trace
-from .what_if import WhatIf, what_if
-from .why import why
+from .trace.equations import Equations
+from .trace.equations import equations as make_equations
+from .trace.notation import Notation
+from .trace.pseudocode import pseudocode
+from .trace.trace import Trace
+from .trace.tracing import trace as make_trace
+from .why.derivation import Derivation
+from .why.what_if import WhatIf, what_if
+from .why.why import why
 
 if TYPE_CHECKING:
     from ..training.history import History
-    from .findings import Diagnosis
+    from .health.findings import Diagnosis
 
 
 class ExplainedNetwork(MeasuredNetwork):
@@ -473,7 +473,7 @@ class ExplainedNetwork(MeasuredNetwork):
         >>> "constant_inputs" in net.diagnose(X, [k % 3 == 0 for k in range(100)]).kinds
         True
         """
-        from .health import diagnose
+        from .health.health import diagnose
 
         return diagnose(
             self,

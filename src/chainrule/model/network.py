@@ -13,7 +13,7 @@ import numpy as np
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
-from ..explain.ledger import Ledger, checked_record
+from ..explain.ledger.ledger import Ledger, checked_record
 from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
 from ..nn.wiring import Node

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ParameterError, unknown_name
-from ..plotting import QUIET, TRAINING, new_figure, plain, tidy
-from ..recording import KINDS, Histograms
+from .plotting import QUIET, TRAINING, new_figure, plain, tidy
+from .recording import KINDS, Histograms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...checks import counted
 from ...errors import ParameterError, unknown_name
-from ..plotting import QUIET, colour_of, marker_of, new_figure, plain
-from ..recording import HiddenViews
+from .plotting import QUIET, colour_of, marker_of, new_figure, plain
+from .recording import HiddenViews
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import numpy as np
 from ...checks import counted, positive_int
 from ...errors import NotFittedError, ParameterError
 from ...training.sparse import dense
-from ..diagram import column_names
-from ..plotting import CLASSES, colour_of, marker_of, new_figure, plain, tidy
+from ..drawing.diagram import column_names
+from .plotting import CLASSES, colour_of, marker_of, new_figure, plain, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from ...errors import NotFittedError, ParameterError
 from ...graph.program import Program
 from ...training.sparse import dense
 from ..naming import Names, Place
-from ..plotting import VALIDATION, new_figure, plain, tidy
-from ..recording import DescentPath
+from .plotting import VALIDATION, new_figure, plain, tidy
+from .recording import DescentPath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import numpy as np
 from ...checks import positive_int
 from ...errors import NotFittedError, ParameterError, ShapeError
 from ...nn.dense import Affine
-from ..diagram_full import strongest
-from ..plotting import new_figure
+from ..drawing.diagram_full import strongest
+from .plotting import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
