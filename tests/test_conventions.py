@@ -12,7 +12,7 @@ from test_optim import GOLDEN, trained
 
 import chainrule as cr
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from chainrule.explain import comparing, conventions
+from chainrule.explain.conventions import comparing, conventions
 from chainrule.explain.conventions.conventions import (
     CHOICES,
     ERRORS,

@@ -14,8 +14,8 @@ import chainrule as cr
 from chainrule.emit.columns import as_columns, turned_value
 from chainrule.emit.mathtree import mathml, parse_latex, plain_math
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from chainrule.explain import tracing
 from chainrule.explain.numbers import lines_of
+from chainrule.explain.trace import tracing
 from chainrule.explain.trace.lines import Lines
 from chainrule.explain.trace.notation import PRESETS
 from chainrule.graph.evaluate import interpret
