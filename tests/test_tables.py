@@ -286,9 +286,7 @@ def test_how_dates_are_written_is_found(cells, form):
     assert find_form(pl.Series(cells)) == form
 
 
-@pytest.mark.parametrize(
-    "words", ["20-29 0-4", "1/2 3/4", "120/80 99/65", "1.2.3 10.0.13", "2020-21 2019-20"]
-)
+@pytest.mark.parametrize("words", ["20-29 0-4", "1/2 3/4", "120/80 99/65", "1.2.3 10.0.13", "2020-21 99-0"])
 def test_words_that_only_look_like_dates_are_none(words):
     assert guess_kind("t", "a", pl.Series(words.split() * 10)) == ("category", "")
 
@@ -302,9 +300,7 @@ def test_a_day_is_told_by_years_of_two_digits_and_by_hours_of_half_days():
 
 def test_a_column_called_as_a_part_of_a_date_is_refused():
     frame = pl.DataFrame({"a": [dt.date(2024, 1, 1)], "a (days)": [1]})
-    with pytest.raises(
-        DataError, match=r"t: column 'a \(days\)' is called as a part of the dates of 'a' is."
-    ):
+    with pytest.raises(DataError, match=r"t: column 'a \(days\)' is called as a part of the dates of 'a'"):
         sources("t", frame, find_kinds("t", frame, None, {}).columns)
 
 

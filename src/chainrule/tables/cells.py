@@ -14,10 +14,22 @@ if TYPE_CHECKING:
 MISSING = ("", "-", "?", "n/a", "na", "nan", "nil", "none", "null")  # how files write a missing number
 LARGEST = 1e37  # differences and sums of a few such numbers still fit into float32
 TRUTHS = {"true": 1.0, "false": 0.0}
-FORMS = {
-    **{"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD"},
-    **{"%H": "hh", "%I": "hh", "%M": "mm", "%S": "ss", "%.f": "", "%#z": "+hh:mm", "%p": "AM"},
-}
+FORMS = dict(
+    pair.split("=")
+    for pair in [
+        "%Y=YYYY",
+        "%y=YY",
+        "%m=MM",
+        "%d=DD",
+        "%H=hh",
+        "%I=hh",
+        "%M=mm",
+        "%S=ss",
+        "%.f=",
+        "%#z=+hh:mm",
+        "%p=AM",
+    ]
+)
 FIRST_YEAR = 1000  # before it a year would be written with fewer than four digits, and 24 is no such year
 SEPARATED = r"^[-+]?\d{1,3}([,.' \u00a0]\d{3})*([,.]\d+)?$"  # 1,234.5 or 1.234,5 or 1,5
 
