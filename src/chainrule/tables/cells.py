@@ -14,22 +14,8 @@ if TYPE_CHECKING:
 MISSING = ("", "-", "?", "n/a", "na", "nan", "nil", "none", "null")  # how files write a missing number
 LARGEST = 1e37  # differences and sums of a few such numbers still fit into float32
 TRUTHS = {"true": 1.0, "false": 0.0}
-FORMS = dict(
-    pair.split("=")
-    for pair in [
-        "%Y=YYYY",
-        "%y=YY",
-        "%m=MM",
-        "%d=DD",
-        "%H=hh",
-        "%I=hh",
-        "%M=mm",
-        "%S=ss",
-        "%.f=",
-        "%#z=+hh:mm",
-        "%p=AM",
-    ]
-)
+DAY_FORMS = {"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD"}
+TIME_FORMS = {"%H": "hh", "%I": "hh", "%M": "mm", "%S": "ss", "%.f": "", "%#z": "+hh:mm", "%p": "AM"}
 FIRST_YEAR = 1000  # before it a year would be written with fewer than four digits, and 24 is no such year
 SEPARATED = r"^[-+]?\d{1,3}([,.' \u00a0]\d{3})*([,.]\d+)?$"  # 1,234.5 or 1.234,5 or 1,5
 
@@ -168,7 +154,7 @@ def moments(data: str, column: str, cells: polars.Series, form: str | None) -> p
 
 def _in_letters(form: str) -> str:
     """A way of writing dates as people tell it: YYYY-MM-DD."""
-    for mark, letters in FORMS.items():
+    for mark, letters in (DAY_FORMS | TIME_FORMS).items():
         form = form.replace(mark, letters)
     return form
 
