@@ -216,6 +216,10 @@ def test_the_linear_model_of_a_large_table_is_fitted_to_some_rows_of_every_class
     out, err = run("train", "f.csv", "--target", "class", "--json", *FAST)
     assert json.loads(out)["baseline"]["linear_accuracy"] > 0.8
     assert "fitting a linear model to 51 rows, to compare with" in err
+    monkeypatch.setattr("chainrule.cli.baseline.LINEAR_ROWS", 1000)
+    monkeypatch.setattr("chainrule.cli.baseline.LINEAR_WORK", 1)
+    _, err = run("train", "f.csv", "--target", "class", "--json", *FAST)
+    assert "fitting a linear model to 101 rows, to compare with" in err
 
 
 # inspect and source ---------------------------------------------------------------------------------
