@@ -752,6 +752,12 @@ def test_parameters_are_checked_when_the_estimator_is_fitted(settings, message):
             lambda: HOLDING_MOST_BACK.fit(X, Y, sample_weight=np.arange(150) == 7),
             "all rows to train on have the weight 0",
         ),
+        (lambda: classifier().fit(np.ma.masked_less(X, -2), Y), "X: 1 of 600 values is masked"),
+        (lambda: regressor().fit(XR, np.ma.masked_less(YR, 1)), "y: .* of 150 values are masked"),
+        (
+            lambda: classifier().fit(X, Y).predict(np.ma.masked_less(X, -2)),
+            "X: .* is masked, that is missing",
+        ),
         (lambda: classifier().partial_fit(X, NAMES, classes=[0, 1, 2]), "y has classes not in .* 'setosa'"),
         (lambda: classifier().partial_fit(X, Y, classes=["a", "b"]), "y has classes not in `self.classes_`"),
     ],

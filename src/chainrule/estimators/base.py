@@ -17,7 +17,7 @@ from ..model.network import Network
 from ..nn.loss_base import Loss
 from ..nn.losses import Poisson, find_loss
 from ..training.callbacks import checked_callbacks
-from ..training.data import check_inputs, row_weights
+from ..training.data import check_inputs, refuse_masked, row_weights
 from ..training.describe import Functions
 from ..training.fitting import Rows
 from ..training.sparse import dense, is_sparse
@@ -130,6 +130,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         from sklearn.utils.validation import column_or_1d
 
+        refuse_masked(X, "X")
+        refuse_masked(y, "y")
         with config_context(array_api_dispatch=False):  # arrays of other libraries become NumPy's
             X, y = validate_data(
                 self,
@@ -334,6 +336,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             found = outputs_if_finite(network, X, kind, weights)
             if found is not None:
                 return found
+        refuse_masked(X, "X")
         with config_context(array_api_dispatch=False):
             X = validate_data(self, X, accept_sparse="csr", reset=False)
         X = check_inputs(X, None, network.dtype)
