@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .optim import schedules
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
+    from .training.checkpoint import Checkpoint
     from .training.history import History
     from .training.modes import compare_modes
 
@@ -50,6 +51,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Add": "nn.merge:Add",
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
+    "Checkpoint": "training.checkpoint:Checkpoint",
     "Concatenate": "nn.merge:Concatenate",
     "Dense": "nn.dense:Dense",
     "Dropout": "nn.regularise:Dropout",
@@ -107,6 +109,7 @@ __all__ = [
     "BatchNorm",
     "Callback",
     "ChainruleError",
+    "Checkpoint",
     "Concatenate",
     "Dense",
     "Dropout",

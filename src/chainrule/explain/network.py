@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..optim.rules import Optimizer
-from ..training.fitting import Past
-from ..training.metrics import MeasuredNetwork
+from ..training.history import Past
+from ..training.stored import StoredNetwork
 from .step import Step
 
 
-class ExplainedNetwork(MeasuredNetwork):
+class ExplainedNetwork(StoredNetwork):
     """A network whose numbers can be followed."""
 
     def __init__(

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from ..checks import counted
+
+Array = np.ndarray[Any, Any]
 
 
 class History:
@@ -93,3 +99,20 @@ class History:
         if self.stopped:
             parts.append("stopped")
         return f"<History of {counted(self.epochs, 'epoch')}: {', '.join(parts)}>"
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a fit leaves behind for one that goes on from there, beside the weights.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        How many there have been.
+    state : dict of str to ndarray
+        What the rule remembers, by the names of its leaves: velocities, means of squared gradients, ...
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    state: dict[str, Array] = field(default_factory=dict)

@@ -107,7 +107,7 @@ def write_model(
     from safetensors.numpy import save
 
     text = json.dumps({"version": VERSION, **header}, allow_nan=False)
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     write_whole(path, save(arrays, metadata={KEY: text, CHECKSUM: checksum(text, arrays)}))
 
 
