@@ -193,8 +193,8 @@ class Network(ExplainedNetwork):
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
-        past = self._past_of(rule) if go_on else Past()
         checkpoint = the_checkpoint(watching, resume, go_on, rule)
+        past = self._past_of(rule) if go_on else Past()
         saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
         if saved is not None:
             past = saved.past
