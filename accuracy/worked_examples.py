@@ -1,4 +1,4 @@
-"""Books' examples that have to learn something; the golden tests and `make accuracy` run the same code."""
+"""Books' examples that have to learn something, over many seeds: for the golden tests and `make accuracy`."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 import chainrule as cr
+from chainrule.examples import mitchell, pyimagesearch_xor, teacher_student
 
 GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "golden"
-XOR_ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-XOR_TARGETS = np.array([0.0, 1.0, 1.0, 0.0])
 
 
 def published(name):
@@ -39,24 +38,12 @@ def xor(seed):
     loss : float
         Of the last epoch, summed over the four rows, as the source does it.
     """
-    numbers = published("xor_hidden_2")
-    net = cr.Network([cr.Dense(2, "logistic"), cr.Dense(1, "logistic")], loss="half_sum", dtype="float64")
-    history = fit(
-        net,
-        XOR_ROWS,
-        XOR_TARGETS,
-        optimizer=cr.SGD(numbers["learning_rate"]),
-        batch_size=numbers["batch"],
-        epochs=numbers["epochs"],
-        shuffle=False,
-        seed=seed,
-    )
-    return net.predict(XOR_ROWS), 4 * history.loss[-1]
+    return pyimagesearch_xor.train(2, seed, engine="numba")
 
 
 def learned_xor(predictions):
-    """Whether each prediction is near its target; a local minimum leaves two of them at a half."""
-    return bool(np.abs(predictions - XOR_TARGETS).max() < 0.1)
+    """Whether each prediction is near its target; trainings that fail leave two of them at a half."""
+    return bool(np.abs(predictions - pyimagesearch_xor.TRUTH).max() < 0.1)
 
 
 def digits(seed):
@@ -91,29 +78,8 @@ def digits(seed):
 
 
 def hidden_codes(seed):
-    """How many codes of three bits Mitchell's 8-3-8 network finds for eight rows; 8 tells them all apart.
-
-    All weights start between -0.1 and 0.1, the biases too.
-    """
-    numbers = published("mitchell_8_3_8")
-    rows, random = np.eye(8), draws(seed)
-
-    def layer(inputs, units):
-        W, b = random.uniform(*numbers["init"], (inputs, units)), random.uniform(*numbers["init"], units)
-        return cr.Dense(units, "logistic", weights=W, bias=b)
-
-    net = cr.Network([layer(8, 3), layer(3, 8)], loss="half_sum", dtype="float64")
-    fit(
-        net,
-        rows,
-        rows,
-        optimizer=cr.SGD(numbers["learning_rate"]),
-        batch_size=1,
-        epochs=numbers["iterations"],
-        shuffle=False,
-    )
-    codes = cr.Network(net.layers[:1], loss="mse", dtype="float64").predict(rows).round()
-    return len(np.unique(codes, axis=0))
+    """How many codes of three bits Mitchell's 8-3-8 network finds for eight rows; 8 tells them all apart."""
+    return mitchell.codes(mitchell.train(seed, engine="numba"))
 
 
 def student(seed):
@@ -124,17 +90,6 @@ def student(seed):
     float
         R2 on 500 rows held back.
     """
-    rows = draws(seed).standard_normal((2500, 5))
-    teacher = cr.Network([cr.Dense(8, "tanh"), cr.Dense(1)], loss="mse", dtype="float64")
-    teacher.build(5, seed=seed)
-    answers = teacher.predict(rows)[:, 0]
-    net = cr.Network([cr.Dense(32, "relu"), cr.Dense(32, "relu"), cr.Dense(1)], loss="mse")
-    fit(
-        net,
-        rows[:2000],
-        answers[:2000],
-        optimizer=cr.Adam(0.01),
-        epochs=50,
-        seed=seed + 1,
-    )
-    return net.score(rows[2000:], answers[2000:])
+    net, questions, answers, _ = teacher_student.train(seed, engine="numba")
+    seen = teacher_student.SEEN
+    return net.score(questions[seen:], answers[seen:])

@@ -16,7 +16,7 @@ FLOORS = {
 }
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 LATE = {
-    "cli/commands.py": {"typer"},
+    **{f"cli/{file}.py": {"typer"} for file in ("app", "commands", "explaining_commands")},
     "emit/native/runtime.py": {"llvmlite", "numba"},
     **{f"estimators/{file}.py": {"sklearn"} for file in ("base", "classifier", "intervals", "regressor")},
 }

@@ -300,6 +300,10 @@ def test_options_that_contradict_each_other(tmp_path):
             "go_on and resume contradict each other",
         ),
         ({"callbacks": [checkpoint], "resume": True, "optimizer": cr.LBFGS()}, "LBFGS cannot resume"),
+        (
+            {"callbacks": [checkpoint], "resume": True, "record": cr.Ledger("output.b")},
+            "record and resume contradict each other",
+        ),
     ):
         with pytest.raises(ParameterError, match=message):
             network().fit(X, Y, **{**given, **more})

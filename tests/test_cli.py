@@ -772,7 +772,8 @@ def test_a_missing_extra_says_what_to_install(run, monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without_typer)
-    monkeypatch.delitem(sys.modules, "chainrule.cli.commands", raising=False)
+    for file in ("app", "commands", "explaining_commands"):
+        monkeypatch.delitem(sys.modules, f"chainrule.cli.{file}", raising=False)
     code, _, err = run("train", "iris")
     assert code == 2
     assert err == (

@@ -100,7 +100,9 @@ COVERING = [
     SGD(0.1, momentum=0.9, nesterov=True, clip_value=0.1, clip_norm=0.2),
     SGD(0.1, momentum=0.9, nesterov=True, rate_in_velocity=True),
     Adam(0.05, late_correction=True),
-    Adagrad(0.1, initial=0.2),
+    Adam(0.05, eps_inside=True),
+    Adagrad(0.1, initial=0.2, eps_inside=True),
+    RMSProp(0.02, rho=0.9, initial=1.0, eps_inside=True),
     RMSProp(0.02, rho=0.9, momentum=0.5, centered=True),
     Adam(0.05),
     AdamW(0.05, weight_decay=0.1),
@@ -171,6 +173,19 @@ def adam(theta, g, lr, state, k):
     return theta - lr * (m / (1 - 0.8**k)) / (np.sqrt(v / (1 - 0.99**k)) + 1e-3)
 
 
+def adam_inside(theta, g, lr, state, k):
+    m = state["m"] = 0.8 * state.get("m", 0) + 0.2 * g
+    v = state["v"] = 0.99 * state.get("v", 0) + 0.01 * g * g
+    return theta - lr * (m / (1 - 0.8**k)) / np.sqrt(v / (1 - 0.99**k) + 1e-3)
+
+
+def tensorflow_rmsprop(theta, g, lr, state, k):
+    """TensorFlow 1's, whose mean starts at 1 and whose velocity holds the learning rate."""
+    v = state["v"] = 0.9 * state.get("v", 1.0) + 0.1 * g * g
+    b = state["b"] = 0.5 * state.get("b", 0) + lr * g / np.sqrt(v + 1e-3)
+    return theta - b
+
+
 def lion(theta, g, lr, state, k):
     """Chen et al. (2023), algorithm 2."""
     m = state.get("m", 0)
@@ -206,6 +221,8 @@ RULES = [
     (SGD(0.1, momentum=0.9, nesterov=True, rate_in_velocity=True), lookahead),
     (Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-3, late_correction=True), late_adam),
     (Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-3), adam),
+    (Adam(0.1, beta1=0.8, beta2=0.99, eps=1e-3, eps_inside=True), adam_inside),
+    (RMSProp(0.1, rho=0.9, eps=1e-3, momentum=0.5, initial=1.0, eps_inside=True), tensorflow_rmsprop),
     (Lion(0.1, beta1=0.8, beta2=0.95, weight_decay=0.2), lion),
     (Rprop(0.1), rprop),
 ]

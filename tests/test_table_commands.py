@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network
+from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network, checks
 from chainrule.cli import main as entry
 from chainrule.cli import pictures
 from chainrule.model.files import load
@@ -313,9 +313,9 @@ def test_pictures_are_drawn(run, data, tmp_path, suffix):
 def drawn(monkeypatch):
     """The figures that are drawn, kept for a look at what is on them."""
     found = []
-    real = pictures._file
+    real = pictures.file_of
     monkeypatch.setattr(
-        pictures, "_file", lambda figure, suffix: found.append(figure) or real(figure, suffix)
+        pictures, "file_of", lambda figure, suffix: found.append(figure) or real(figure, suffix)
     )
     return found
 
@@ -363,7 +363,7 @@ def test_a_matrix_shows_who_was_taken_for_whom():
 
 
 def test_without_matplotlib_it_is_said_what_to_install_before_the_work(run, data, monkeypatch, tmp_path):
-    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
     for option in ("--plot", "--confusion"):
         _, err = run("train", data, "--target", "class", option, "c.png", code=2)
         assert err.startswith(

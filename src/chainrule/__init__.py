@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .explain import plots
+    from .explain.conventions.comparing import ConventionComparison, compare_conventions
+    from .explain.conventions.conventions import Conventions
+    from .explain.drawing.graph_drawing import draw_graph
+    from .explain.health.watch import Health
+    from .explain.ledger.ledger import Ledger
+    from .explain.plots.recording import DescentPath, HiddenViews, Histograms
+    from .explain.trace.notation import Notation
+    from .explain.why.perturbation import compare_perturbation
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from .nn.scaling import Pieces, Rescale, Standardize
     from .nn.wiring import Input
     from .optim import schedules
+    from .optim.frameworks import framework_optimizer
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
     from .training.checkpoint import Checkpoint
@@ -53,13 +63,20 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
     "Concatenate": "nn.merge:Concatenate",
+    "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
+    "Conventions": "explain.conventions.conventions:Conventions",
     "Dense": "nn.dense:Dense",
+    "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "HiddenViews": "explain.plots.recording:HiddenViews",
+    "Histograms": "explain.plots.recording:Histograms",
+    "Health": "explain.health.watch:Health",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
+    "Ledger": "explain.ledger.ledger:Ledger",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
@@ -67,6 +84,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
     "Network": "model.network:Network",
+    "Notation": "explain.trace.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
@@ -74,15 +92,20 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
+    "compare_conventions": "explain.conventions.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
+    "compare_perturbation": "explain.why.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
+    "draw_graph": "explain.drawing.graph_drawing:draw_graph",
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
+    "framework_optimizer": "optim.frameworks:framework_optimizer",
     "inits": "nn.init",
     "load": "model.files:load",
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",
+    "plots": "explain.plots",
     "schedules": "optim.schedules",
 }
 
@@ -111,13 +134,20 @@ __all__ = [
     "ChainruleError",
     "Checkpoint",
     "Concatenate",
+    "ConventionComparison",
+    "Conventions",
     "Dense",
+    "DescentPath",
     "Dropout",
     "EarlyStopping",
+    "HiddenViews",
+    "Histograms",
+    "Health",
     "History",
     "Input",
     "LBFGS",
     "LayerNorm",
+    "Ledger",
     "Lion",
     "Maxout",
     "Multiply",
@@ -125,6 +155,7 @@ __all__ = [
     "MLPRegressor",
     "NAdam",
     "Network",
+    "Notation",
     "Pieces",
     "Program",
     "RMSProp",
@@ -134,10 +165,14 @@ __all__ = [
     "Standardize",
     "Tensor",
     "check_gradients",
+    "compare_conventions",
     "compare_modes",
+    "compare_perturbation",
     "compile",
+    "draw_graph",
     "formula",
     "formulas",
+    "framework_optimizer",
     "gradient",
     "inits",
     "jvp",
@@ -146,6 +181,7 @@ __all__ = [
     "losses",
     "numpy_source",
     "placeholder",
+    "plots",
     "scan",
     "schedules",
     "tensor",

@@ -6,12 +6,13 @@ import contextlib
 import keyword
 import math
 import operator
+from importlib.util import find_spec
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from .errors import DataError, DTypeError, ParameterError
+from .errors import DataError, DTypeError, MissingExtraError, ParameterError
 
 Array = np.ndarray[Any, Any]
 
@@ -75,6 +76,14 @@ def checked_name(name: object, what: str) -> str | None:
             f"{what}: name {name!r:.60} is not a plain identifier. Use letters, digits and _, e.g. 'gate'."
         )
     return name
+
+
+def need_matplotlib() -> None:
+    """Raise MissingExtraError if there is nothing to draw with."""
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(
+            "pictures need matplotlib, which is not installed. Run: pip install 'chainrule[plot]'"
+        )
 
 
 def real_array(value: Any, what: str, ndim: int) -> Array:

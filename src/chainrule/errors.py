@@ -68,6 +68,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
     activation 'rellu' is unknown; did you mean 'relu'? Known: relu, tanh.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    lowered = {own.lower(): own for own in names}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1)
+    hint = f"; did you mean {lowered[near[0]]!r}?" if near else "."
     return UnknownNameError(f"{kind} {name!r} is unknown{hint} Known: {', '.join(names)}.")

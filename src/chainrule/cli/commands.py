@@ -1,125 +1,27 @@
-"""The commands with their options and help. What they do stands in `train` and `use`, and is loaded late."""
+"""Training, using and printing networks: the commands with their options. What they do is loaded late."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from ..errors import ParameterError
-from ..version import __version__
-
-
-class Command(TyperCommand):
-    """A command whose help groups its options, and lists what names there are."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                is_argument = parameter.param_type_name == "argument"
-                group = getattr(parameter, "rich_help_panel", None)
-                title = group or ("Arguments" if is_argument else "Options")
-                groups.setdefault(title, []).append((record[0], _with_names(record[1])))
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-
-def _with_names(text: str) -> str:
-    """Help with the names that the registries know; they are loaded for this alone."""
-    if "{" not in text:
-        return text
-    from ..nn.activations import ACTIVATIONS
-    from ..nn.init import INITS
-    from ..nn.losses import LOSSES
-    from ..optim.rules import OPTIMIZERS
-    from ..optim.schedules import SCHEDULES
-
-    return text.format(
-        activations=", ".join(sorted(ACTIVATIONS)),
-        inits=", ".join(sorted(INITS)),
-        losses=", ".join(sorted(LOSSES)),
-        optimizers=", ".join(sorted(OPTIMIZERS)),
-        schedules=", ".join(sorted(SCHEDULES)),
-    )
-
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # importing rich for the help would take longer than all the rest of it
-    context_settings={"help_option_names": ["-h", "--help"]},
+from .app import (
+    Command,
+    DataArgument,
+    JsonOption,
+    ModelArgument,
+    NotationOption,
+    SeparatorOption,
+    TargetOption,
+    app,
+    examples_of,
+    option_of,
+    pairs_of,
+    single,
 )
 
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"chainrule {__version__}")
-        raise typer.Exit
-
-
-def _examples(*lines: str) -> str:
-    return "\n".join(["\b", "Examples:", *(f"  chainrule {line}" for line in lines)])
-
-
-@app.callback(
-    epilog=_examples(
-        "train digits --model digits.chainrule",
-        "evaluate digits.chainrule digits",
-        "predict digits.chainrule digits --probabilities | head",
-        "inspect digits.chainrule",
-        "source digits.chainrule",
-    )
-)
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Train neural networks that you can read."""
-
-
-def _option(group: str, metavar: str | None, help: str, *names: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=group)
-
-
-def _single(targets: list[str] | None) -> str | None:
-    """The one target; raises ParameterError if there are two."""
-    if targets and len(targets) > 1:
-        raise ParameterError("--target is given twice. Give it once.")
-    return targets[0] if targets else None
-
-
-def _pairs(group: str, name: str, whose: str) -> Any:
-    return _option(group, "NAME=VALUE", f"A setting of {whose}; may be given several times.", name)
-
-
-DataArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="digits, iris, wine, breast-cancer, diabetes or xor; or a file: CSV, TSV or Parquet, "
-        "packed with gzip or not.",
-    ),
-]
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A file that train --model wrote.", readable=False)
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object; progress goes to standard error.")
-]
-SeparatorOption = Annotated[
-    str | None,
-    typer.Option(metavar="LETTER", help="Between the columns of DATA: ; or tab. [default: found out]"),
-]
-TargetOption = Annotated[
-    list[str] | None, typer.Option(metavar="COLUMN", help="What to predict; needed for a file.")
-]
 Text = str | None
 Pairs = list[str] | None
 NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Schedule"
@@ -127,7 +29,7 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
 
 @app.command(
     cls=Command,
-    epilog=_examples(
+    epilog=examples_of(
         "train digits --model digits.chainrule",
         "train iris --hidden 32,16 --activation relu,tanh --l2 0.0001",
         "train houses.csv --target price --loss huber",
@@ -176,11 +78,11 @@ def train(
     as_json: JsonOption = False,
     hidden: Annotated[
         Text,
-        _option(NETWORK, "SIZES", "Units of the hidden layers, as 64,32; '' for none. [default: 128,64]"),
+        option_of(NETWORK, "SIZES", "Units of the hidden layers, as 64,32; '' for none. [default: 128,64]"),
     ] = None,
     activation: Annotated[
         Text,
-        _option(
+        option_of(
             NETWORK,
             "NAMES",
             "Of the hidden layers: one for all, or one for each with commas between. [default: relu] "
@@ -189,11 +91,13 @@ def train(
     ] = None,
     dropout: Annotated[
         Text,
-        _option(NETWORK, "RATE", "Share of each hidden layer's outputs dropped in training. [default: 0.2]"),
+        option_of(
+            NETWORK, "RATE", "Share of each hidden layer's outputs dropped in training. [default: 0.2]"
+        ),
     ] = None,
     pieces: Annotated[
         Text,
-        _option(
+        option_of(
             NETWORK,
             "N",
             "How many pieces a number of many values is cut into, so that each can count differently; 0 for "
@@ -201,43 +105,43 @@ def train(
         ),
     ] = None,
     batch_norm: Annotated[
-        bool | None, _option(NETWORK, None, "Normalise each hidden layer's outputs.", "--batch-norm")
+        bool | None, option_of(NETWORK, None, "Normalise each hidden layer's outputs.", "--batch-norm")
     ] = None,
-    l1: Annotated[Text, _option(NETWORK, "FACTOR", "Penalty on the weights' absolute values.")] = None,
-    l2: Annotated[Text, _option(NETWORK, "FACTOR", "Penalty on the weights' squares.")] = None,
+    l1: Annotated[Text, option_of(NETWORK, "FACTOR", "Penalty on the weights' absolute values.")] = None,
+    l2: Annotated[Text, option_of(NETWORK, "FACTOR", "Penalty on the weights' squares.")] = None,
     loss: Annotated[
         Text,
-        _option(
+        option_of(
             NETWORK,
             "NAME",
             "What is to become small; it says whether the target is classes or values. "
             "[default: cross_entropy or mse] There are {losses}.",
         ),
     ] = None,
-    loss_option: Annotated[Pairs, _pairs(NETWORK, "--loss-option", "the loss")] = None,
+    loss_option: Annotated[Pairs, pairs_of(NETWORK, "--loss-option", "the loss")] = None,
     init: Annotated[
         Text,
-        _option(
+        option_of(
             NETWORK,
             "NAME",
             "How weights are drawn. [default: what suits the activation] There are {inits}.",
         ),
     ] = None,
-    init_option: Annotated[Pairs, _pairs(NETWORK, "--init-option", "the drawing of weights")] = None,
+    init_option: Annotated[Pairs, pairs_of(NETWORK, "--init-option", "the drawing of weights")] = None,
     epochs: Annotated[
         Text,
-        _option(
+        option_of(
             TRAINING,
             "N",
             "How often each row is seen. [default: 20, or more until there are 500 steps]",
         ),
     ] = None,
     batch_size: Annotated[
-        Text, _option(TRAINING, "N", "Rows a step: 1, a number, or all. [default: 32 to 512, by the rows]")
+        Text, option_of(TRAINING, "N", "Rows a step: 1, a number, or all. [default: 32 to 512, by the rows]")
     ] = None,
     early_stopping: Annotated[
         Text,
-        _option(
+        option_of(
             TRAINING,
             "PATIENCE",
             "Stop when the validation loss has not become better for so many epochs, and keep the "
@@ -246,7 +150,7 @@ def train(
     ] = None,
     validation_size: Annotated[
         Text,
-        _option(
+        option_of(
             TRAINING,
             "SHARE",
             "Of the rows to train on, held apart to measure after each epoch. "
@@ -254,23 +158,23 @@ def train(
         ),
     ] = None,
     test_size: Annotated[
-        Text, _option(TRAINING, "SHARE", "Of all rows, held back for the test. [default: 0.2]")
+        Text, option_of(TRAINING, "SHARE", "Of all rows, held back for the test. [default: 0.2]")
     ] = None,
     class_weight: Annotated[
-        Text, _option(TRAINING, "balanced", "Let every class count the same, however many rows it has.")
+        Text, option_of(TRAINING, "balanced", "Let every class count the same, however many rows it has.")
     ] = None,
     task: Annotated[
         Text,
-        _option(TRAINING, "TASK", "classification or regression. [default: told from loss and target]"),
+        option_of(TRAINING, "TASK", "classification or regression. [default: told from loss and target]"),
     ] = None,
     seed: Annotated[
         Text,
-        _option(TRAINING, "N", "Of held-back rows, initial weights and the order of rows. [default: 0]"),
+        option_of(TRAINING, "N", "Of held-back rows, initial weights and the order of rows. [default: 0]"),
     ] = None,
-    engine: Annotated[Text, _option(TRAINING, "NAME", "auto, numpy or numba. [default: auto]")] = None,
+    engine: Annotated[Text, option_of(TRAINING, "NAME", "auto, numpy or numba. [default: auto]")] = None,
     optimizer: Annotated[
         Text,
-        _option(
+        option_of(
             OPTIMIZER,
             "NAME",
             "How weights are changed. [default: adamw, weight_decay=0.3] There are {optimizers}.",
@@ -278,7 +182,7 @@ def train(
     ] = None,
     learning_rate: Annotated[
         Text,
-        _option(
+        option_of(
             OPTIMIZER,
             "RATE",
             "[default: 0.005; of an --optimizer its own, and of sgd in a regression 0.01 / the target's "
@@ -286,19 +190,19 @@ def train(
         ),
     ] = None,
     clip_norm: Annotated[
-        Text, _option(OPTIMIZER, "NORM", "Scale the gradients down where their norm is larger.")
+        Text, option_of(OPTIMIZER, "NORM", "Scale the gradients down where their norm is larger.")
     ] = None,
-    option: Annotated[Pairs, _pairs(OPTIMIZER, "--option", "the optimizer")] = None,
+    option: Annotated[Pairs, pairs_of(OPTIMIZER, "--option", "the optimizer")] = None,
     schedule: Annotated[
         Text,
-        _option(
+        option_of(
             SCHEDULE,
             "NAME",
             "How the learning rate changes. [default: one_cycle; with an --optimizer not at all] "
             "There are {schedules}.",
         ),
     ] = None,
-    schedule_option: Annotated[Pairs, _pairs(SCHEDULE, "--schedule-option", "the schedule")] = None,
+    schedule_option: Annotated[Pairs, pairs_of(SCHEDULE, "--schedule-option", "the schedule")] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
     from .train import Request
@@ -306,14 +210,14 @@ def train(
 
     kinds = tuple(column or ())
     request = Request(
-        data, _single(target), test, split, separator, kinds, config, model, plot, confusion, as_json
+        data, single(target), test, split, separator, kinds, config, model, plot, confusion, as_json
     )
     run(request, context.params)
 
 
 @app.command(
     cls=Command,
-    epilog=_examples(
+    epilog=examples_of(
         "predict iris.chainrule iris",
         "predict iris.chainrule flowers.csv --output kinds.csv",
     ),
@@ -338,7 +242,7 @@ def predict(
 
 @app.command(
     cls=Command,
-    epilog=_examples(
+    epilog=examples_of(
         "evaluate iris.chainrule iris", "evaluate houses.chainrule sold.csv --target paid --json"
     ),
 )
@@ -358,12 +262,16 @@ def evaluate(
     """Test a network on all rows of DATA."""
     from .use import evaluate as run
 
-    run(model, data, _single(target), confusion, as_json, separator)
+    run(model, data, single(target), confusion, as_json, separator)
 
 
 @app.command(
     cls=Command,
-    epilog=_examples("source iris.chainrule > step.py", "source iris.chainrule --optimizer sgd"),
+    epilog=examples_of(
+        "source iris.chainrule > step.py",
+        "source iris.chainrule --optimizer sgd",
+        "source iris.chainrule --pseudo",
+    ),
 )
 def source(
     model: ModelArgument,
@@ -375,26 +283,33 @@ def source(
             "There are {optimizers}.",
         ),
     ] = None,
+    pseudo: Annotated[
+        bool, typer.Option("--pseudo", help="Print the algorithm in the signs of mathematics instead.")
+    ] = False,
+    notation: NotationOption = None,
 ) -> None:
     """Print the training step as Python that runs with NumPy alone."""
     from .use import source as run
 
-    run(model, optimizer)
+    run(model, optimizer, pseudo, notation)
 
 
 @app.command(
-    cls=Command, epilog=_examples("inspect iris.chainrule", "inspect houses.chainrule --json | jq .columns")
+    cls=Command, epilog=examples_of("inspect iris.chainrule", "inspect houses.chainrule --json | jq .columns")
 )
 def inspect(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Print what is in a model file: columns, encoding, network, training, versions."""
+    """Print what is in a model file.
+
+    Columns, their encoding, the network, its training, and the versions of what wrote it.
+    """
     from .inspection import inspect as run
 
     run(model, as_json)
 
 
-@app.command(cls=Command, epilog=_examples("summary iris.chainrule"))
+@app.command(cls=Command, epilog=examples_of("summary iris.chainrule"))
 def summary(model: ModelArgument) -> None:
-    """Print the layers: shapes, parameters, operations and memory."""
+    """Print the layers with shapes, parameters and memory."""
     from .use import summary as run
 
     run(model)

@@ -45,7 +45,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        from .commands import app
+        from . import commands, explaining_commands  # noqa: F401  they enter themselves
+        from .app import app
 
         app(prog_name="chainrule")
     except ModuleNotFoundError as error:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..explain.plots.plotting import GRID, QUIET, TRAINING, VALIDATION, file_of, new_figure, tidy
 from ..tables.wording import printable
 from ..training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, Any]
-TRAINING, VALIDATION, QUIET = "#1f5fa8", "#d1652b", "#6b6b6b"  # told apart by those who see red as green too
 MOST_CLASSES = 60  # whose names can stand beside a matrix
 MOST_NUMBERS = 25  # classes of a matrix whose cells can hold their numbers
-
-
-def need_matplotlib() -> None:
-    """Raise MissingExtraError if there is nothing to draw with."""
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError(
-            "pictures need matplotlib, which is not installed. Run: pip install 'chainrule[plot]'"
-        )
 
 
 def learning_curves(history: History, title: str, suffix: str) -> bytes:
@@ -47,7 +35,7 @@ def learning_curves(history: History, title: str, suffix: str) -> bytes:
         The picture's file.
     """
     accuracy = bool(history.val_accuracy)
-    figure, axes = _figure(8.0 if not accuracy else 10.5, 4.2, 2 if accuracy else 1)
+    figure, axes = new_figure(8.0 if not accuracy else 10.5, 4.2, columns=2 if accuracy else 1)
     epochs = np.arange(1, history.epochs + 1)
     lines = [("training", history.loss, TRAINING)]
     if history.val_loss:
@@ -58,7 +46,7 @@ def learning_curves(history: History, title: str, suffix: str) -> bytes:
     if accuracy:
         _curves(axes[1], epochs, [("validation", history.val_accuracy, VALIDATION)], "accuracy")
     figure.suptitle(_plain(title), fontsize=11, x=0.01, ha="left")
-    return _file(figure, suffix)
+    return file_of(figure, suffix)
 
 
 def _curves(
@@ -73,10 +61,9 @@ def _curves(
     axes.set_ylabel(measure)
     axes.set_xlim(1 if len(epochs) > 1 else 0, max(len(epochs), 2))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(color="#e4e4e4", linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     if len(lines) > 1:
         axes.legend(frameon=False)
     else:
@@ -116,7 +103,7 @@ def confusion_picture(matrix: Array, classes: Sequence[object], target: str, suf
     count = len(classes)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(2.2 + 0.55 * count, 4.2, 14.0))
-    figure, (axes,) = _figure(side + 1.2, side, 1)
+    figure, (axes,) = new_figure(side + 1.2, side)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
@@ -146,7 +133,7 @@ def confusion_picture(matrix: Array, classes: Sequence[object], target: str, suf
         loc="left",
     )
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
-    return _file(figure, suffix)
+    return file_of(figure, suffix)
 
 
 def _ink(rows: int, share: float) -> str:
@@ -156,28 +143,7 @@ def _ink(rows: int, share: float) -> str:
     return "white" if share > 0.55 else "#333333"
 
 
-def _figure(width: float, height: float, parts: int) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, parts, squeeze=False)[0])
-
-
 def _plain(text: str, most: int = 60) -> str:
     """Text that cannot be taken for a formula, nor be longer than the picture."""
     shown = printable(text if len(text) <= most else f"{text[: most - 3]}...")
     return shown.replace("$", r"\$")
-
-
-def _file(figure: Figure, suffix: str) -> bytes:
-    import matplotlib
-
-    file = io.BytesIO()
-    kind = suffix.lower().removeprefix(".")
-    # No date and no drawn ids: one training gives one file.
-    with matplotlib.rc_context({"svg.hashsalt": "chainrule", "svg.fonttype": "path"}):
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(file, format=kind, dpi=150, metadata=metadata, bbox_inches="tight", pad_inches=0.1)
-    return file.getvalue()

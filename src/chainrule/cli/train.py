@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import counted
+from ..checks import counted, need_matplotlib
 from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..nn.dense import Dense
@@ -32,7 +32,7 @@ from ..training.storage import write_whole
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
 from .outputs import check_outputs, check_picture
-from .pictures import confusion_picture, learning_curves, need_matplotlib
+from .pictures import confusion_picture, learning_curves
 from .report import report, scores, summarise
 from .sets import BUILT_IN, load_frame, load_table
 from .settings import Settings, gather
@@ -134,6 +134,10 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         "engine": history.engine,
     }
     training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
+    training |= {
+        "batch_size": _batch_size(settings, usual, rule, counts["train"]),
+        "history": history.to_json(),
+    }
     if request.model is not None:
         keep(network, table, encoding, baseline.usual, baseline.linear, training)
         network.save(request.model)
@@ -274,8 +278,7 @@ def _fit(
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
     rows = len(train.y)
-    wanted = settings.get("training", "batch_size", usual.batch_size)
-    batch_size = rows if wanted == "all" or rule.whole_batch else min(wanted, rows)
+    batch_size = _batch_size(settings, usual, rule, rows)
     balance = settings.get("training", "class_weight")
     if balance and goal.task == "regression":
         raise ParameterError(
@@ -303,6 +306,12 @@ def _fit(
             advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
         raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
     return history
+
+
+def _batch_size(settings: Settings, usual: Defaults, rule: Optimizer, rows: int) -> int:
+    """The rows of a step."""
+    wanted = settings.get("training", "batch_size", usual.batch_size)
+    return rows if wanted == "all" or rule.whole_batch else int(min(wanted, rows))
 
 
 def _describe(

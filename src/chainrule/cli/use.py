@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import counted
+from ..checks import counted, need_matplotlib
 from ..errors import DataError, ParameterError
 from ..model.files import load
 from ..model.network import Network
@@ -25,8 +25,9 @@ from ..training.loop import tell
 from ..training.storage import write_whole
 from .baseline import Baseline, usual_answer
 from .building import spoken
+from .notation import parse_notation
 from .outputs import check_outputs, check_picture
-from .pictures import confusion_picture, need_matplotlib
+from .pictures import confusion_picture
 from .report import predictions, report, scores, summarise
 from .sets import BUILT_IN, TARGETS, load_frame, target_of
 from .settings import Settings
@@ -54,6 +55,24 @@ class Model:
     path: Path
     network: Network
     encoding: Encoding | None
+
+    @property
+    def names(self) -> list[str] | None:
+        """The names of the network's inputs, where they are known."""
+        if self.encoding is not None:
+            return self.encoding.inputs
+        names: Any = self.network.metadata.get("columns")
+        known = isinstance(names, list) and len(names) == self.network.inputs
+        return [str(name) for name in names] if known else None
+
+    def answers(self, verb: str) -> bool:
+        """True; raises DataError where the network has no labels that answers could be compared with."""
+        if self.network.classes is None and self.network._losses[0].target != "values":
+            raise DataError(
+                f"{self.path}: the network was not trained on classes yet, so it cannot be {verb}. "
+                "Train it first."
+            )
+        return True
 
     def inputs(self, data: str, frame: polars.DataFrame, target: str | None) -> Array:
         """A table's rows as the network takes them; what is new to it is told.
@@ -150,6 +169,59 @@ def safe_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(ACTIVE) else value
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of a table with their right answers.
+
+    Attributes
+    ----------
+    data, target : str
+        The table, and the column of the answers.
+    frame : polars.DataFrame
+        As it was read.
+    X : ndarray, shape (rows, inputs)
+        As the network takes them.
+    y : ndarray, shape (rows,)
+    """
+
+    data: str
+    target: str
+    frame: polars.DataFrame
+    X: Array
+    y: Array
+
+
+def labelled(model: Model, data: str, target: str | None, separator: str | None, verb: str) -> Labelled:
+    """A table's rows and answers for a model; `verb` says what is to be done, as in "tested".
+
+    Raises
+    ------
+    DataError
+        If the model knows no answers yet, or a cell does not fit.
+    ParameterError, UnknownNameError
+        If no target is known, or it is not in the table.
+    """
+    model.answers(verb)
+    frame = load_frame(data, separator)
+    stated = target or (None if data in BUILT_IN else model.network.metadata.get("target"))
+    target = target_of(data, stated, frame)
+    X = model.inputs(data, frame, target)
+    return Labelled(data, target, frame, X, matching(data, target, frame, model.network.classes))
+
+
+def measured(model: Model, rows: Labelled) -> dict[str, Any]:
+    """Task, number of rows, scores and those of the baselines."""
+    network = model.network
+    task = "regression" if network.classes is None else "classification"
+    usual = network.metadata.get("usual", usual_answer(task, rows.y))
+    return {
+        "task": task,
+        "rows": {"test": rows.frame.height},
+        "test": scores(network, rows.X, rows.y, rows.data),
+        "baseline": Baseline(task, usual, linear_of(network, model.path)).scores(rows.X, rows.y),
+    }
+
+
 def evaluate(
     path: Path, data: str, target: str | None, confusion: Path | None, as_json: bool, separator: str | None
 ) -> None:
@@ -161,44 +233,33 @@ def evaluate(
     letter = checked_separator(separator)
     model = load_model(path)
     network = model.network
-    if network.classes is None and network._losses[0].target != "values":
-        raise DataError(
-            f"{path}: the network was not trained on classes yet, so there is nothing to test. "
-            "Train it first."
-        )
-    if confusion is not None and network.classes is None:
+    if confusion is not None and network.classes is None and model.answers("tested"):
         raise ParameterError("--confusion is for classes, and the network predicts values. Leave it out.")
     started = time.perf_counter()
-    frame = load_frame(data, letter)
-    stated = target or (None if data in BUILT_IN else network.metadata.get("target"))
-    target = target_of(data, stated, frame)
-    X = model.inputs(data, frame, target)
-    y = matching(data, target, frame, network.classes)
-    task = "regression" if network.classes is None else "classification"
-    usual = network.metadata.get("usual", usual_answer(task, y))
-    result: dict[str, Any] = {
-        "task": task,
-        "rows": {"test": frame.height},
-        "test": scores(network, X, y, data),
-        "baseline": Baseline(task, usual, linear_of(network, path)).scores(X, y),
-    }
+    rows = labelled(model, data, target, letter, "tested")
+    result = measured(model, rows)
     if confusion is not None:
-        matrix = network.confusion_matrix(X, y)
-        write_whole(confusion, confusion_picture(matrix, network.classes.tolist(), target, confusion.suffix))
+        matrix = network.confusion_matrix(rows.X, rows.y)
+        picture = confusion_picture(matrix, network.classes.tolist(), rows.target, confusion.suffix)
+        write_whole(confusion, picture)
     if as_json:
         print(json.dumps({**result, "seconds": round(time.perf_counter() - started, 3)}))
         return
-    print(report(network, X, y, data))
+    print(report(network, rows.X, rows.y, data))
     print(f"\n{summarise(result)}.")
     if confusion is not None:
         print(f"Confusion matrix: {printable(str(confusion))}")
 
 
-def source(path: Path, optimizer: str | None) -> None:
-    """Print the training step as Python, with the names of a table's inputs above it."""
+def source(path: Path, optimizer: str | None, pseudo: bool, notation: str | None) -> None:
+    """Print the training step as Python or pseudo-code, with the names of a table's inputs above it."""
+    if notation is not None and not pseudo:
+        raise ParameterError("--notation is for --pseudo: in Python, names are the network's. Leave it out.")
+    style = parse_notation(notation)
     with spoken(Settings()):
         network = load(path)
-        text = network.source(optimizer).rstrip("\n")
+        text = network.pseudocode(optimizer, notation=style) if pseudo else network.source(optimizer)
+        text = text.rstrip("\n")
     encoding = encoding_of(network, path)
     if encoding is not None:
         names = [f"{k} {printable(name)}" for k, name in enumerate(encoding.inputs)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..errors import DTypeError, ParameterError
 from ..graph.op import Kind
 from ..graph.program import Program
 from ..graph.tensor import CONSTANT, LEAF, SIZE, Tensor, topological
 from ..shapes import names_in
-from .notation import Notation, Part, find_notation
+from .notation import Part, Writer, find_notation
 from .numpy_source import signature
 from .simplify import simplify
 
@@ -67,7 +67,7 @@ def formula(tensor: Tensor, notation: str = "text", depth: int | None = None, va
     ends = _Ends(writer, tensor, values)
     sides = [writer.name(tensor.name).text] if tensor.name else []
     if tensor.inputs:
-        sides.append(_expression(tensor, writer, ends, depth).text)
+        sides.append(expression(tensor, writer, ends.find, depth).text)
     elif not tensor.name:
         sides.append(ends.leaf(tensor).text)
     if values and (tensor.inputs or tensor.name) and _is_number(tensor) and _is_known(tensor):
@@ -78,7 +78,7 @@ def formula(tensor: Tensor, notation: str = "text", depth: int | None = None, va
 class _Ends:
     """Where a formula stops: names, numbers, and letters for leaves that have neither."""
 
-    def __init__(self, writer: Notation, root: Tensor, values: bool) -> None:
+    def __init__(self, writer: Writer, root: Tensor, values: bool) -> None:
         self.writer, self.root, self.values = writer, root, values
         self.given: dict[Tensor, Part] = {}
 
@@ -112,10 +112,28 @@ class _Ends:
         return self.given[node]
 
 
-def _expression(root: Tensor, writer: Notation, ends: _Ends, depth: int | None) -> Part:
-    """The expression of a node. No recursion: a graph may be deeper than the interpreter's stack."""
+def expression(
+    root: Tensor, writer: Writer, find: Callable[[Tensor], Part | None], depth: int | None = None
+) -> Part:
+    """The expression of a node that is no leaf.
+
+    Parameters
+    ----------
+    root : Tensor
+    writer : Writer
+    find : callable
+        What stands for a node below the root; None where the node's own expression does. Leaves always have
+        something.
+    depth : int, optional
+        How many ops to show; dots stand for what lies deeper.
+
+    Raises
+    ------
+    ParameterError
+        If it would be longer than 10,000 letters.
+    """
     done: dict[tuple[Tensor, int | None], Part] = {}
-    stack = [(root, depth)]
+    stack = [(root, depth)]  # no recursion: a graph may be deeper than the interpreter's stack
     while stack:
         node, left = stack[-1]
         below = None if left is None else left - 1
@@ -123,7 +141,7 @@ def _expression(root: Tensor, writer: Notation, ends: _Ends, depth: int | None) 
         for x in dict.fromkeys(node.inputs):
             if (x, below) in done:
                 continue
-            end = ends.find(x)
+            end = find(x)
             if end is None and below == 0:
                 end = Part(writer.dots)
             if end is None:
@@ -207,7 +225,7 @@ def formulas(program: Program, notation: str = "text") -> str:
 class _Lines:
     """Writes the formulas of one program: what gets a line, its name, and the order."""
 
-    def __init__(self, program: Program, writer: Notation, indent: str = "") -> None:
+    def __init__(self, program: Program, writer: Writer, indent: str = "") -> None:
         self.program, self.writer, self.indent = program, writer, indent
         roots = simplify(program.roots)
         self.outputs = dict(zip(program.outputs, roots, strict=False))

@@ -108,7 +108,7 @@ class Text:
 
     def number(self, value: object) -> Part:
         """A number with at most nine significant digits."""
-        return _signed(_digits(value))
+        return _signed(digits(value))
 
     def size(self, dim: Dim) -> Part:
         """A size with names in it."""
@@ -131,11 +131,11 @@ class Latex:
 
     def name(self, name: str) -> Part:
         """A variable: W1 as W with the index 1, theta as the letter, d_W1 as dW with the index 1."""
-        return _typeset(name)
+        return typeset(name)
 
     def number(self, value: object) -> Part:
         """A number with at most nine significant digits."""
-        text = _digits(value)
+        text = digits(value)
         if text.lstrip("-") in ("inf", "nan"):
             return _signed(text.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}"))
         if isinstance(value, bool | np.bool_):
@@ -150,15 +150,15 @@ class Latex:
 
     def size(self, dim: Dim) -> Part:
         """A size with names in it."""
-        text = re.sub(r"[^\W\d]\w*", lambda found: _typeset(found[0]).text, repr(dim))
+        text = re.sub(r"[^\W\d]\w*", lambda found: typeset(found[0]).text, repr(dim))
         return Part(text.replace("*", r"\,"), _size_level(dim))
 
 
-Notation = Text | Latex
-NOTATIONS: dict[str, type[Notation]] = {"latex": Latex, "text": Text}
+Writer = Text | Latex
+NOTATIONS: dict[str, type[Writer]] = {"latex": Latex, "text": Text}
 
 
-def find_notation(name: object) -> Notation:
+def find_notation(name: object) -> Writer:
     """The notation of that name; raises UnknownNameError."""
     if not isinstance(name, str) or name not in NOTATIONS:
         raise unknown_name("notation", name, NOTATIONS)
@@ -168,7 +168,8 @@ def find_notation(name: object) -> Notation:
 # numbers and sizes ----------------------------------------------------------------------------
 
 
-def _digits(value: object) -> str:
+def digits(value: object) -> str:
+    """A number with at most nine significant digits."""
     if isinstance(value, float | np.floating):
         return f"{float(str(value)):.9g}"  # by way of the shortest form: a float32 0.1 is 0.1
     return str(value)
@@ -334,36 +335,45 @@ def _needed(table: dict[str, Level], token: str | int | None) -> Level:
 
 # names in LaTeX -------------------------------------------------------------------------------
 
-_GREEK = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
-    "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta",
-    "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
-}  # fmt: skip
+GREEK_LETTERS = dict(
+    zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
+        [
+            "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
+            "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma",
+            "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+        ],
+        strict=True,
+    )
+)  # fmt: skip
+"""Greek letters and their names in LaTeX."""
+_NAMES_OF_LETTERS = set(GREEK_LETTERS.values())
 _ACCENTS = ("bar", "dot", "hat", "tilde")
 _MOST_PARTS = 6  # of a name, that are still set as an index of an index
 
 
-def _typeset(name: str) -> Part:
+def typeset(name: str) -> Part:
+    """A name in LaTeX: digits at its end and words after _ become indices, Greek letters themselves."""
     parts = name.split("_")
     if len(parts) > _MOST_PARTS or "" in parts:
         return Part(rf"\mathrm{{{_escaped(name)}}}")
     head, rest = parts[0], "_".join(parts[1:])
     if head in ("d", "log") and rest:
-        inner = _typeset(rest)
+        inner = typeset(rest)
         if head == "d":
             return Part(f"d{inner.text}", min(inner.level, Level.POWER))
         return Part(rf"\log {inner.text}", Level.MULTIPLY)
     letters = head.rstrip("0123456789")
     index = [head[len(letters) :]] if letters != head else []
-    if letters in _GREEK:
-        letters = rf"\{letters}"
+    if letters in GREEK_LETTERS or letters in _NAMES_OF_LETTERS:
+        letters = rf"\{GREEK_LETTERS.get(letters, letters)}"
     elif len(letters) > 1:
         letters = rf"\mathrm{{{_escaped(letters)}}}"
     accent, _, others = rest.partition("_")
     if letters and accent in _ACCENTS:
         letters, rest = rf"\{accent}{{{letters}}}", others
     if rest:
-        index.append(_typeset(rest).text)
+        index.append(typeset(rest).text)
     if not letters:
         return Part(",".join(index))
     below = ",".join(index)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,37 @@ def _helper_source(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, eq=False)
+class Assigned:
+    """What a line of the function gives a name to.
+
+    Attributes
+    ----------
+    section : str
+        One of `SECTIONS`.
+    name : str
+    node : Tensor
+        Of the simplified graph.
+    variable : Tensor or None
+        Whose new value it is.
+    """
+
+    section: str
+    name: str
+    node: Tensor
+    variable: Tensor | None = None
+
+
 class SourceWriter:
-    """Writes one program: chooses names, what gets a line of its own, and the sections."""
+    """Writes one program: chooses names, what gets a line of its own, and the sections.
+
+    Attributes
+    ----------
+    texts : dict of Tensor to str
+        What stands for a node of the simplified graph: a name, or an expression.
+    assigned : list of Assigned
+        What lines give names to, in order; those within a loop apart, whose results come after it.
+    """
 
     def __init__(self, program: Program) -> None:
         if program.name in BUILT_IN or program.name in HELPERS:
@@ -77,6 +107,7 @@ class SourceWriter:
         self.taken: set[str] = {*BUILT_IN, program.name, *HELPERS}
         self.texts: dict[Tensor, str] = {}
         self.lines: list[tuple[str, str]] = []
+        self.assigned: list[Assigned] = []
         self.indent = ""
         self.section = self.headed = ""  # what the next line belongs to, and the last heading written
         self.readers: dict[Tensor, list[Tensor]] = {}
@@ -111,8 +142,13 @@ class SourceWriter:
         if not self.texts[node].isidentifier():
             name = self.fresh(node.name or "v1")
             self.line(f"{name} = {_minimal(self._typed(node))}", node.shape)
+            self._note(name, node)
             self.texts[node] = name
         return self.texts[node]
+
+    def _note(self, name: str, node: Tensor, variable: Tensor | None = None) -> None:
+        if not self.indent:
+            self.assigned.append(Assigned(self.section, name, node, variable))
 
     def results_of(self, node: Tensor) -> dict[int, Tensor]:
         """The results of a control op that are used."""
@@ -192,6 +228,8 @@ class SourceWriter:
             self.helpers.update(node.op.helpers)
             if node.op.source is not None:
                 node.op.source(self, node)
+                for item in self.results_of(node).values():
+                    self._note(self.texts[item], item)
                 continue
             expression = _minimal(node.op.write(node.op.numpy, node, self._operands(node)))
             if node in assigned_last and not self.readers.get(node):
@@ -201,6 +239,7 @@ class SourceWriter:
                 name = self.texts[variable] if variable is not None else self.fresh(node.name or "v1")
                 self.texts[node] = name
                 self.line(f"{name} = {expression}", node.shape)
+                self._note(name, node, variable)
             else:
                 self.texts[node] = f"({expression})"
 
@@ -272,6 +311,7 @@ class SourceWriter:
             if any(re.search(rf"\b{name}\b", text) for text in later):
                 returned[variable] = self.fresh(f"new_{name}")
             self.line(f"{returned[variable]} = {_minimal(expression)}")
+            self._note(returned[variable], self.updates[variable], variable)
         return list(returned.values())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Step:
     network : MeasuredNetwork
     rule : Optimizer
     rate : float
-        The learning rate of this step.
+        The learning rate: of one that changes, that with which a fit begins.
     program : Program or None
         The training step; None without targets.
     loss : Tensor or None
@@ -85,9 +85,7 @@ class Step:
         self.rule = find_optimizer(network.optimizer or SGD() if optimizer is None else optimizer)
         if isinstance(self.rule, LBFGS):
             self.rule = SGD()
-        self.rate = float(
-            checked_rates(self.rule.schedule, np.array([number]), Course(1, 1), network.dtype)[0]
-        )
+        self.rate = float(checked_rates(self.rule.schedule, np.array([0]), Course(1, 1), network.dtype)[0])
         self.program: Program | None = None
         self.loss: Tensor | None = None
         g = network.graph
@@ -100,10 +98,10 @@ class Step:
             self.feed |= dict(zip(g.ts, ts, strict=True))
             self.program = network.program(self.rule)
             self.loss = self.program.outputs["loss"]
-            self.feed |= self._remembered(self.program, state or {})
+            self.feed |= self.remembered(self.program, state or {})
             self.feed[g.lr] = np.asarray(self.rate, network.dtype)
 
-    def _remembered(self, program: Program, state: Mapping[str, Array]) -> dict[Tensor, Array]:
+    def remembered(self, program: Program, state: Mapping[str, Array]) -> dict[Tensor, Array]:
         """What the optimizer knows before the step: its variables are those that are no weights."""
         weights = set(self.network.graph.parameters.values())
         return {
@@ -116,12 +114,31 @@ class Step:
             if leaf not in weights
         }
 
-    def values(self, nodes: Sequence[Tensor]) -> list[Array]:
-        """The values of nodes in this step, as the NumPy engine computes them."""
-        computed = {f"v{k}": node for k, node in enumerate(nodes) if node not in self.feed}
-        runner = compile_program(Program(list(self.feed), computed, name="values"), "numpy")
-        found = runner(*self.feed.values())
-        return [found[f"v{k}"] if node not in self.feed else self.feed[node] for k, node in enumerate(nodes)]
+    def values(self, nodes: Sequence[Tensor], given: Mapping[Tensor, Array] | None = None) -> list[Array]:
+        """The values of nodes in this step, as the NumPy engine computes them.
+
+        Parameters
+        ----------
+        nodes : sequence of Tensor
+        given : mapping of Tensor to ndarray, optional
+            Other values of leaves, and those of further leaves.
+        """
+        return self.function(nodes, list(given or {}))(given or {})
+
+    def function(
+        self, nodes: Sequence[Tensor], leaves: Sequence[Tensor]
+    ) -> Callable[[Mapping[Tensor, Array]], list[Array]]:
+        """`values` of the same nodes for many values of some leaves, compiled once."""
+        inputs = list(dict.fromkeys([*self.feed, *leaves]))
+        computed = {f"v{k}": node for k, node in enumerate(nodes) if node not in set(inputs)}
+        runner = compile_program(Program(inputs, computed, name="values"), "numpy")
+
+        def compute(given: Mapping[Tensor, Array]) -> list[Array]:
+            feed = {**self.feed, **given}
+            found = runner(*(feed[x] for x in inputs))
+            return [found[f"v{k}"] if f"v{k}" in computed else feed[node] for k, node in enumerate(nodes)]
+
+        return compute
 
     def need_loss(self) -> Tensor:
         """The loss; raises ParameterError where there are no targets."""

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, ShapeError, unknown_name
+from ..explain.ledger.ledger import Ledger, checked_record
 from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
 from ..nn.wiring import Node
@@ -106,6 +107,7 @@ class Network(ExplainedNetwork):
         callbacks: Iterable[Any] = (),
         go_on: bool = False,
         resume: bool = False,
+        record: Ledger | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -153,6 +155,9 @@ class Network(ExplainedNetwork):
             Go on from the last checkpoint in the folder of the `Checkpoint` among the callbacks, to `epochs`
             in all, bit for bit as if the fit had not ended; start anew where there is none. All else must be
             as it was.
+        record : Ledger, optional
+            Writes down what moved chosen weights, step by step; the weights become the same. Trains with
+            the NumPy engine.
 
         Returns
         -------
@@ -182,6 +187,7 @@ class Network(ExplainedNetwork):
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
+        record = checked_record(record, engine)
         watching = checked_callbacks(callbacks)
         tables = self._tables(X)
         ts, codings = self._targets(y, tables, self._codings)
@@ -193,7 +199,7 @@ class Network(ExplainedNetwork):
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
-        checkpoint = the_checkpoint(watching, resume, go_on, rule)
+        checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
         past = self._past_of(rule) if go_on else Past()
         saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
         if saved is not None:
@@ -215,7 +221,7 @@ class Network(ExplainedNetwork):
         if not self.built:
             self._fill(seed)
         data = Rows(tables, ts, weights, codings)
-        job = Fit(self, rule, plan, data, validation, engine, watching, past, identity, saved)
+        job = Fit(self, rule, plan, data, validation, engine, watching, past, record, identity, saved)
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:

@@ -12,6 +12,11 @@ from ..ops import maximum, sqrt
 from .base import Optimizer, Rate, Updates, scalar_like, state_like
 
 
+def _root(v: Tensor, eps: float, inside: bool) -> Tensor:
+    """What a step is divided by: the root of v, with eps added to it or, `inside`, to v."""
+    return sqrt(v + eps) if inside else sqrt(v) + eps
+
+
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """Steps divided by the root of the sum of all squared gradients so far.
@@ -27,6 +32,8 @@ class Adagrad(Optimizer):
         Above 0.
     initial : float
         Where v starts; PyTorch's initial_accumulator_value.
+    eps_inside : bool
+        Add eps to v instead of to its root, as Keras does.
     clip_value, clip_norm : float, optional
         See `Optimizer`.
 
@@ -46,18 +53,20 @@ class Adagrad(Optimizer):
     learning_rate: Rate = 0.01
     eps: float = 1e-10
     initial: float = 0.0
+    eps_inside: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check("eps", 0, math.inf)
         self._check_not_negative("initial")
+        self._check_flag("eps_inside")
 
     def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         made: Updates = {}
         for theta, g in zip(parameters, gradients, strict=True):
             v = state_like(theta, "v", self.initial)
             made[v] = v + g * g
-            made[theta] = theta - lr * g / (sqrt(made[v]) + self.eps)
+            made[theta] = theta - lr * g / _root(made[v], self.eps, self.eps_inside)
         return made
 
 
@@ -70,8 +79,8 @@ class RMSProp(Optimizer):
     the gradient's variance, v - m * m with m = rho * m + (1 - rho) * g.
 
     v starts at 0 and is not corrected for it, so that the first steps are long, up to lr / sqrt(1 - rho);
-    eps is added to the root. Both as in PyTorch, where rho is called alpha; TensorFlow adds eps inside the
-    root. Where rounding makes v - m * m negative, 0 is taken; PyTorch gives NaN.
+    eps is added to the root. Both as in PyTorch, where rho is called alpha. Where rounding makes v - m * m
+    negative, 0 is taken; PyTorch gives NaN.
 
     Parameters
     ----------
@@ -83,6 +92,11 @@ class RMSProp(Optimizer):
     momentum : float
         From 0 (none) to below 1.
     centered : bool
+    initial : float
+        Where v starts: 1 in TensorFlow 1, which makes the first steps short.
+    eps_inside : bool
+        Add eps to v (centred, to v - m * m) instead of to its root, as Keras and TensorFlow do. So 1e-7
+        there has the effect of 3e-4 here where gradients are small.
     clip_value, clip_norm : float, optional
         See `Optimizer`.
 
@@ -104,6 +118,8 @@ class RMSProp(Optimizer):
     eps: float = 1e-8
     momentum: float = 0.0
     centered: bool = False
+    initial: float = field(default=0.0, kw_only=True)
+    eps_inside: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,17 +127,19 @@ class RMSProp(Optimizer):
         self._check("eps", 0, math.inf)
         self._check("momentum", 0, 1, low_too=True)
         self._check_flag("centered")
+        self._check_not_negative("initial")
+        self._check_flag("eps_inside")
 
     def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         rho, made = self.rho, Updates()
         for theta, g in zip(parameters, gradients, strict=True):
-            v = state_like(theta, "v")
+            v = state_like(theta, "v", self.initial)
             made[v] = spread = rho * v + (1 - rho) * (g * g)
             if self.centered:
                 m = state_like(theta, "m")
                 made[m] = rho * m + (1 - rho) * g
                 spread = maximum(spread - made[m] * made[m], 0)
-            step = g / (sqrt(spread) + self.eps)
+            step = g / _root(spread, self.eps, self.eps_inside)
             if self.momentum:
                 b = state_like(theta, "velocity")
                 made[b] = step = self.momentum * b + step
@@ -149,6 +167,8 @@ class Adam(Optimizer):
         Correct the step instead of m and v: theta = theta - lr * c * m / (sqrt(v) + eps) with
         c = sqrt(1 - beta2**k) / (1 - beta1**k), so that eps counts more in the first steps. Keras and
         scikit-learn have this form.
+    eps_inside : bool
+        Add eps to what the root is taken of instead of to the root.
     clip_value, clip_norm : float, optional
         See `Optimizer`.
 
@@ -170,6 +190,7 @@ class Adam(Optimizer):
     beta2: float = 0.999
     eps: float = 1e-8
     late_correction: bool = field(default=False, kw_only=True)
+    eps_inside: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,9 +198,10 @@ class Adam(Optimizer):
         self._check("beta2", 0, 1, low_too=True)
         self._check("eps", 0, math.inf)
         self._check_flag("late_correction")
+        self._check_flag("eps_inside")
 
     def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
-        beta1, beta2, eps = self.beta1, self.beta2, self.eps
+        beta1, beta2, eps, inside = self.beta1, self.beta2, self.eps, self.eps_inside
         steps = placeholder((), "float64", "k")
         k = steps + 1
         made: Updates = {steps: k}
@@ -191,7 +213,7 @@ class Adam(Optimizer):
                 v = state_like(theta, "v")
                 made[m] = beta1 * m + (1 - beta1) * g
                 made[v] = beta2 * v + (1 - beta2) * (g * g)
-                made[theta] = theta - rate * made[m] / (sqrt(made[v]) + eps)
+                made[theta] = theta - rate * made[m] / _root(made[v], eps, inside)
             return made
         unbias_m = scalar_like(1 / (1 - beta1**k), lr, "unbias_m")
         unbias_v = scalar_like(1 / (1 - beta2**k), lr, "unbias_v")
@@ -202,7 +224,7 @@ class Adam(Optimizer):
             made[v] = beta2 * v + (1 - beta2) * (g * g)
             m_hat = made[m] * unbias_m
             v_hat = made[v] * unbias_v
-            made[theta] = theta - lr * m_hat / (sqrt(v_hat) + eps)
+            made[theta] = theta - lr * m_hat / _root(v_hat, eps, inside)
         return made
 
 
@@ -218,7 +240,7 @@ class AdamW(Adam):
     Parameters
     ----------
     learning_rate : float, Schedule or callable
-    beta1, beta2, eps, late_correction
+    beta1, beta2, eps, late_correction, eps_inside
         See `Adam`.
     weight_decay : float
         At least 0.
@@ -263,7 +285,7 @@ class NAdam(Adam):
     Parameters
     ----------
     learning_rate : float, Schedule or callable
-    beta1, beta2, eps : float
+    beta1, beta2, eps, eps_inside
         See `Adam`.
     momentum_decay : float
         At least 0: how fast mu grows from about beta1 / 2 to beta1; by half of that in
@@ -309,7 +331,7 @@ class NAdam(Adam):
             made[v] = beta2 * v + (1 - beta2) * (g * g)
             m_hat = of_m * made[m] + of_g * g
             v_hat = made[v] * unbias_v
-            made[theta] = theta - lr * m_hat / (sqrt(v_hat) + self.eps)
+            made[theta] = theta - lr * m_hat / _root(v_hat, self.eps, self.eps_inside)
         return made
 
     def _momentum(self, k: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..emit.engine import choose_engine
+from ..emit.engine import Runner, choose_engine
 from ..emit.pools import calm
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
@@ -54,6 +54,19 @@ class Validation:
     given: tuple[Any, Any]
 
 
+class Recorder(Protocol):
+    """Writes a training down: it runs the steps in place of the engine's runner."""
+
+    def runner(self, fit: Fit, runner: Runner) -> Runner:
+        """A runner that makes the same steps as the one given, which is of the NumPy engine.
+
+        Raises
+        ------
+        ChainruleError
+            If what is to be written down is not there, or does not fit into memory; nothing is trained then.
+        """
+
+
 class Fit:
     """A training from the network's present weights.
 
@@ -69,6 +82,8 @@ class Fit:
     callbacks : list
     past : Past, optional
         What the rule remembers from the start.
+    record : Recorder, optional
+        Writes the steps down; the engine is NumPy's then.
     identity : dict, optional
         What a checkpoint says of the fit; needed where `callbacks` has a `Checkpoint`.
     saved : Saved, optional
@@ -95,6 +110,7 @@ class Fit:
         engine: str,
         callbacks: list[Any],
         past: Past | None = None,
+        record: Recorder | None = None,
         identity: Mapping[str, Any] | None = None,
         saved: Saved | None = None,
     ) -> None:
@@ -111,11 +127,15 @@ class Fit:
             self.program = network.program(rule, weighted=weighted)
         if engine == "auto" and saved is not None:
             engine = saved.header["engine"]
+        if record is not None:
+            engine = "numpy"
         if engine == "auto":
             seconds = plan.epochs * plan.steps * network.work(self.program, plan.batch_size)[1]
             engine = choose_engine(seconds)
         self.runner = network._runner("step", self.program, engine)
         network._compiled = engine == "numba"
+        if record is not None:
+            self.runner = record.runner(self, self.runner)
         self.history = History(self._measures(), engine)
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
@@ -280,7 +300,8 @@ class Fit:
         if self.rows.weights is not None:
             taken[g.weights] = self.rows.weights[rows]
         single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
-        what = blame(self.network, g, self.program, {**self.runner.state, **taken, **single})
+        values = {**self.runner.state, **taken, **single}
+        what, self.history.fault = blame(self.network, g, self.program, values, rows)
         self.history.cut(found.epoch)
         self.history.diverged = True
         hint = "Scale the inputs."

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import counted
 
+if TYPE_CHECKING:
+    from .divergence import Fault
+
 Array = np.ndarray[Any, Any]
+KEPT = 500  # epochs that a model file holds: as fine as any picture of them
 
 
 class History:
@@ -35,6 +40,8 @@ class History:
         Why it ended before its last epoch: what a callback said, or where the loss was not finite any more.
     diverged : bool
         Whether it ended because a loss or a weight was not finite.
+    fault : Fault or None
+        The first number that was not finite, with op, row, and what went in.
     engine : str
         The engine that ran it.
     seconds : float
@@ -47,6 +54,7 @@ class History:
         self.interrupted = False
         self.stopped: str | None = None
         self.diverged = False
+        self.fault: Fault | None = None
         self.engine = engine
         self.seconds = 0.0
 
@@ -88,6 +96,21 @@ class History:
     def epochs(self) -> int:
         """The number of finished epochs."""
         return len(self.loss)
+
+    def to_json(self) -> dict[str, list[float | None]]:
+        """Every measure by name, the learning rates, and the epochs that they are of.
+
+        Epochs are evenly chosen where there are more than 500. What is not finite is None, as JSON has it.
+        """
+        last = self.epochs - 1
+        chosen = sorted({round(k * last / (KEPT - 1)) for k in range(KEPT)}) if self.epochs else []
+        course = {**self._measured, "learning_rate": self.learning_rate}
+        kept: dict[str, list[float | None]] = {
+            name: [values[i] if math.isfinite(values[i]) else None for i in chosen]
+            for name, values in course.items()
+            if values
+        }
+        return {"epoch": [float(i + 1) for i in chosen], **kept}
 
     def __repr__(self) -> str:
         if not self.loss:

@@ -81,7 +81,9 @@ def saved_fit(checkpoint: Checkpoint) -> Saved | None:
     return Saved(path, header[FIT], weights, {name.partition(":")[2]: x for name, x in own.items()})
 
 
-def the_checkpoint(callbacks: Sequence[Any], resume: bool, go_on: bool, rule: Optimizer) -> Checkpoint | None:
+def the_checkpoint(
+    callbacks: Sequence[Any], rule: Optimizer, resume: bool, go_on: bool, recorded: bool
+) -> Checkpoint | None:
     """The checkpoint among the callbacks.
 
     Raises
@@ -98,6 +100,11 @@ def the_checkpoint(callbacks: Sequence[Any], resume: bool, go_on: bool, rule: Op
         )
     if resume and go_on:
         raise ParameterError("fit: go_on and resume contradict each other: pass one of them.")
+    if resume and recorded:
+        raise ParameterError(
+            "fit: record and resume contradict each other: a ledger holds a training from its start. Pass "
+            "one of them."
+        )
     if resume and rule.whole_batch:
         raise ParameterError(
             f"fit: {type(rule).__name__} cannot resume: SciPy does not give out what its search remembers. "
