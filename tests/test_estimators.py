@@ -42,6 +42,9 @@ def regressor(**settings):
     return MLPRegressor(**{"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0, **settings})
 
 
+HOLDING_MOST_BACK = classifier(early_stopping=True, validation_fraction=0.9)
+
+
 def same(one, other):
     return all(
         np.array_equal(a, b)
@@ -50,6 +53,27 @@ def same(one, other):
 
 
 # the network ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", [{"activation": "tanh"}, {"dropout": 0.5}, {"layers": "others"}])
+def test_a_warm_start_takes_the_layers_that_the_parameters_describe_by_then(changed):
+    if "layers" in changed:
+        changed = {"layers": [cr.Dense(8, "tanh")]}
+    model = classifier(warm_start=True, max_iter=2).fit(X, Y)
+    with_changed = pickle.loads(pickle.dumps(model)).set_params(**changed).fit(X, Y)
+    anew = classifier(max_iter=1, **changed).fit(X, Y)
+    told = [[(x.kind, x.settings()) for x in m.network_.layers[:-1]] for m in (with_changed, anew)]
+    assert told[0] == told[1]
+    assert not same(with_changed, model.fit(X, Y))
+    again = pickle.loads(pickle.dumps(with_changed))
+    network = again._network
+    assert again.fit(X, Y)._network is network  # nothing has changed since
+
+
+def test_partial_fit_of_many_classes_does_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert classifier().partial_fit(X, Y, classes=np.arange(40)).coefs_[-1].shape == (8, 40)
 
 
 def test_an_activation_for_each_layer():
@@ -712,6 +736,30 @@ def test_parameters_are_checked_when_the_estimator_is_fitted(settings, message):
             "the network has 10 inputs and 1 outputs, got data for 10 and 2",
         ),
         (lambda: regressor().fit(XR.astype("float32"), YR * 1e300), "y: .* is too large for float32"),
+        (
+            lambda: classifier(warm_start=True).fit(X, Y).set_params(hidden_layer_sizes=(4,)).fit(X, Y),
+            r"other layers than those that were fitted: weights of shapes \[\(4, 4\), .*, not \[\(4, 8\)",
+        ),
+        (
+            lambda: regressor(early_stopping=True).fit(XR, YR, X_val=XR[:1], y_val=YR[:1]),
+            "X_val: early stopping goes by R2, which one row has not got",
+        ),
+        (
+            lambda: classifier(early_stopping=True).fit(X, Y, sample_weight=np.arange(150) == 7),
+            "all rows held back have the weight 0",
+        ),
+        (
+            lambda: HOLDING_MOST_BACK.fit(X, Y, sample_weight=np.arange(150) == 7),
+            "all rows to train on have the weight 0",
+        ),
+        (lambda: classifier().fit(np.ma.masked_less(X, -2), Y), "X: 1 of 600 values is masked"),
+        (lambda: regressor().fit(XR, np.ma.masked_less(YR, 1)), "y: .* of 150 values are masked"),
+        (
+            lambda: classifier().fit(X, Y).predict(np.ma.masked_less(X, -2)),
+            "X: .* is masked, that is missing",
+        ),
+        (lambda: classifier().partial_fit(X, NAMES, classes=[0, 1, 2]), "y has classes not in .* 'setosa'"),
+        (lambda: classifier().partial_fit(X, Y, classes=["a", "b"]), "y has classes not in `self.classes_`"),
     ],
 )
 def test_calls_are_checked(call, message):

@@ -3,10 +3,12 @@
 import ctypes
 import os
 import random
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from random_programs import classifier, random_program
 import chainrule as cr
 from chainrule.emit.engine import compile_program
 from chainrule.emit.native import instance as instances
-from chainrule.emit.native import memory, runner, shards, stage
+from chainrule.emit.native import memory, runner, shards, stage, threads
 from chainrule.emit.native.code import make_code
 from chainrule.emit.native.render import Kernel
 from chainrule.emit.native.shards import LANES, cut_rows
@@ -664,6 +666,60 @@ FORKING = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 def test_a_forked_process_can_go_on():
     assert run_script(FORKING) == (0, "")
+
+
+FORKING_BESIDE_A_CALL = """
+    import os, signal, sys, threading
+    import numpy as np
+    import chainrule as cr
+    from chainrule.emit.native.threads import blas_threads
+    X, y = np.ones((400, 5)), np.arange(400) % 3
+    net = cr.Network([cr.Dense(9, "relu"), cr.Dense(3)], loss="cross_entropy")
+    net.fit(X, y, epochs=1, engine="numba", verbose=False)
+    cr.training.prediction.WORTH = 0
+    first = net.predict_proba(X)
+    begun, over = threading.Event(), threading.Event()
+
+    def call():
+        with blas_threads(1):
+            begun.set()
+            over.wait()
+
+    threading.Thread(target=call).start()
+    begun.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(15)
+        os._exit(0 if net._sweeps and np.array_equal(first, net.predict_proba(X)) else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    over.set()
+    sys.exit(0 if status == 0 else 3)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_process_forked_while_another_thread_runs_loops_can_predict():
+    assert run_script(FORKING_BESIDE_A_CALL) == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a system without timers")
+def test_ctrl_c_does_not_leave_other_threads_behind(monkeypatch):
+    ended = []
+
+    def slow(block):
+        if block:
+            time.sleep(0.5)
+            ended.append(block)
+
+    monkeypatch.setattr(threads, "_driver", lambda: slow)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            threads.drive([0, 1, 2], np.zeros(1, np.int64), None)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(ended) == [1, 2]
 
 
 def gate(h, w):

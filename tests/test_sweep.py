@@ -124,6 +124,17 @@ def test_a_compiled_fit_is_followed_by_compiled_predictions(monkeypatch):
         net.predict(np.where(X > 2, np.nan, X))
 
 
+def test_weights_set_by_hand_are_refused_in_another_shape(monkeypatch):
+    monkeypatch.setattr("chainrule.training.prediction.WORTH", 1e4)
+    X, y = RNG.normal(size=(400, 5)), np.arange(400) % 3
+    model = cr.MLPClassifier((5,), engine="numba", tol=1e9, n_iter_no_change=1, random_state=0).fit(X, y)
+    model.coefs_[1] = model.coefs_[1].T
+    for rows in (X, X[:1]):  # by compiled loops and by NumPy
+        with pytest.raises(cr.ChainruleError, match=r"input W2: expected shape \(5, 3\), got \(3, 5\)"):
+            model.predict(rows)
+    assert model._network._sweeps
+
+
 def test_an_estimator_sees_what_is_not_finite(monkeypatch):
     monkeypatch.setattr("chainrule.training.prediction.WORTH", 1e4)
     X, y = RNG.normal(size=(400, 5)).astype("float32"), np.arange(400) % 3

@@ -216,6 +216,10 @@ def test_the_linear_model_of_a_large_table_is_fitted_to_some_rows_of_every_class
     out, err = run("train", "f.csv", "--target", "class", "--json", *FAST)
     assert json.loads(out)["baseline"]["linear_accuracy"] > 0.8
     assert "fitting a linear model to 51 rows, to compare with" in err
+    monkeypatch.setattr("chainrule.cli.baseline.LINEAR_ROWS", 1000)
+    monkeypatch.setattr("chainrule.cli.baseline.LINEAR_WORK", 1)
+    _, err = run("train", "f.csv", "--target", "class", "--json", *FAST)
+    assert "fitting a linear model to 101 rows, to compare with" in err
 
 
 # inspect and source ---------------------------------------------------------------------------------
@@ -415,3 +419,16 @@ def test_a_network_without_an_encoding_takes_numbers(run):
     pl.DataFrame({"a": [1.0], "b": [1.0], "c": [1.0]}).write_parquet("t.parquet")
     _, err = run("predict", "m", "t.parquet", code=2)
     assert "t.parquet: has 3 inputs, the network needs 2. Pass a table of its columns." in err
+
+
+def test_a_target_of_truth_values_is_read_alike_in_every_command(run):
+    table = flats(60).select("area", pl.col("balcony").alias("sold"))
+    table.write_csv("sold.csv")
+    table.with_columns(pl.col("sold").cast(pl.Int64)).write_csv("numbers.csv")
+    run("train", "sold.csv", "--target", "sold", "--model", "m.chainrule", "--test", "sold.csv", *FAST)
+    for data in ("sold.csv", "numbers.csv"):
+        out, _ = run("evaluate", "m.chainrule", data, "--json")
+        assert json.loads(out)["rows"] == {"test": 60}
+    table.with_columns(sold=pl.lit("yes")).write_csv("yes.csv")
+    _, err = run("evaluate", "m.chainrule", "yes.csv", code=2)
+    assert "yes.csv: row 1, column 'sold': 'yes' is not among the network's classes, False, True." in err

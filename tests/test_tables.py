@@ -275,14 +275,38 @@ def test_columns_that_cannot_be_used(values, message):
         (["2024-12-31T23:59:59.5Z"], "%Y-%m-%dT%H:%M:%S%.f%#z"),
         (["2024-12-31 23:59"], "%Y-%m-%d %H:%M"),
         (["2024-12"], "%Y-%m"),
+        (["31.12.24"], "%d.%m.%y"),
+        (["3/14/19", "12/1/19"], "%m/%d/%y"),
+        (["05/17/2019 01:10:00 PM", "5/7/2019 1:10:59 am"], "%m/%d/%Y %I:%M:%S %p"),
+        (["2024-12-31 1:10 PM"], "%Y-%m-%d %I:%M %p"),
+        (["2024-12-31 23:59+02:00"], "%Y-%m-%d %H:%M%#z"),
     ],
 )
 def test_how_dates_are_written_is_found(cells, form):
     assert find_form(pl.Series(cells)) == form
 
 
+@pytest.mark.parametrize("words", ["20-29 0-4", "1/2 3/4", "120/80 99/65", "1.2.3 10.0.13", "2020-21 99-0"])
+def test_words_that_only_look_like_dates_are_none(words):
+    assert guess_kind("t", "a", pl.Series(words.split() * 10)) == ("category", "")
+
+
+def test_a_day_is_told_by_years_of_two_digits_and_by_hours_of_half_days():
+    found = numbers_of(["31.12.24"], "date", form="%d.%m.%y", parts=("days", "weekday"))
+    assert found.rows() == [(9131.0, 2.0)]
+    late = numbers_of(["12/31/2024 1:30 PM"], "date", form="%m/%d/%Y %I:%M %p", parts=("hour",))
+    assert late.rows() == [(13.5,)]
+
+
+def test_a_column_called_as_a_part_of_a_date_is_refused():
+    frame = pl.DataFrame({"a": [dt.date(2024, 1, 1)], "a (days)": [1]})
+    with pytest.raises(DataError, match=r"t: column 'a \(days\)' is called as a part of the dates of 'a'"):
+        sources("t", frame, find_kinds("t", frame, None, {}).columns)
+
+
 def test_dates_that_can_be_read_in_two_ways_are_told(capsys):
     for cells, told in (
+        (["01/02/24 10:00 AM"], True),
         (["01/02/2024", "03/04/2024"], True),
         (["12/31/2024"], False),
         (["31/12/2024"], False),

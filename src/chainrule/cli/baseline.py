@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import counted
-from ..tables.defaults import LINEAR_ROWS, LINEAR_STEPS
+from ..tables.defaults import LINEAR_ROWS, LINEAR_STEPS, LINEAR_WORK
 from ..tables.encoding import MANY
 from ..training.loop import tell
 
@@ -66,11 +66,13 @@ def fit_baseline(task: str, X: Array, y: Array) -> Baseline:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = np.arange(len(y))
-    if len(y) > LINEAR_ROWS:
-        rows = np.linspace(0, len(y) - 1, LINEAR_ROWS).astype(np.int64)
+    rows, classes = np.arange(len(y)), np.unique(y, return_index=True)[1]
+    each = X.shape[1] * (X.shape[1] if task == "regression" else len(classes) * LINEAR_STEPS)
+    most = min(LINEAR_ROWS, max(int(LINEAR_WORK / each), 100))
+    if len(y) > most:
+        rows = np.linspace(0, len(y) - 1, most).astype(np.int64)
         if task == "classification":
-            rows = np.union1d(rows, np.unique(y, return_index=True)[1])  # each class at least once
+            rows = np.union1d(rows, classes)  # each class at least once
     if X.size > MANY:
         tell(f"fitting a linear model to {counted(len(rows), 'row')}, to compare with")
     model = Ridge() if task == "regression" else LogisticRegression(max_iter=LINEAR_STEPS)

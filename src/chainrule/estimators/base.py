@@ -17,7 +17,7 @@ from ..model.network import Network
 from ..nn.loss_base import Loss
 from ..nn.losses import Poisson, find_loss
 from ..training.callbacks import checked_callbacks
-from ..training.data import check_inputs, row_weights
+from ..training.data import check_inputs, refuse_masked, row_weights
 from ..training.describe import Functions
 from ..training.fitting import Rows
 from ..training.sparse import dense, is_sparse
@@ -38,6 +38,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _best_parameters: dict[str, Array]
     _network: Network
     _seed: int | None
+    _structure: tuple[Any, ...]
 
     # fitting ----------------------------------------------------------------------------------
 
@@ -74,6 +75,9 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 f"{X.shape[1]} and {outputs}. Fit anew with warm_start=False."
             )
         else:
+            if building.structure(self) != self._structure:
+                self._network = building.rebuilt(self, self._network, self._weights())
+                self._structure = building.structure(self)
             if loss != self._network._losses[0]:
                 self._network._losses = [loss]
                 self._network._forget_graph()
@@ -126,6 +130,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         from sklearn.utils.validation import column_or_1d
 
+        refuse_masked(X, "X")
+        refuse_masked(y, "y")
         with config_context(array_api_dispatch=False):  # arrays of other libraries become NumPy's
             X, y = validate_data(
                 self,
@@ -145,6 +151,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _begin(self, inputs: int, outputs: int, loss: Loss, dtype: np.dtype[Any], first: bool) -> None:
         """A network with its first weights, and curves without entries."""
         self._network = building.make_network(self, inputs, outputs, loss, dtype)
+        self._structure = building.structure(self)
         building.draw(self, self._network, inputs, self._random_state)
         self._seed = None
         if not first:  # weights were set by hand before the first fit
@@ -189,6 +196,12 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         own, others = (None, None) if weights is None else (weights[train], weights[test])
+        if own is not None and others is not None and not (own.any() and others.any()):
+            which = "held back" if own.any() else "to train on"
+            raise DataError(
+                f"sample_weight: all rows {which} have the weight 0. Leave rows of weight 0 out, or pass "
+                "X_val and y_val."
+            )
         return Rows([X[train]], [t[train]], own, [coding]), Held(X[test], t[test], others, numbers[test])
 
     def _row_weights(self, sample_weight: Any, numbers: Array, incremental: bool) -> Array | None:
@@ -205,6 +218,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if X is None or y is None:
             raise ParameterError("fit: X_val and y_val belong together: pass both.")
         X, y = self._validated(X, y, reset=False)
+        if self._values and self.early_stopping and len(y) < 2:
+            raise DataError("X_val: early stopping goes by R2, which one row has not got. Pass more rows.")
         numbers, dtype = targets.numbers(y), self._network.dtype
         t = targets.targets(numbers, loss, dtype)
         loss.check(t, "y_val")
@@ -298,6 +313,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if targets.outputs(self._loss) != network.outputs:
             raise ParameterError(f"the network has {network.outputs} outputs, its targets need others.")
         self._network, self._random_state = network, check_random_state(self.random_state)
+        self._structure = building.structure(self)
         network._losses = [self._loss]  # scikit-learn's, where the file names its kin
         network._forget_graph()
         self.n_features_in_ = int(network.inputs or 0)
@@ -320,6 +336,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             found = outputs_if_finite(network, X, kind, weights)
             if found is not None:
                 return found
+        refuse_masked(X, "X")
         with config_context(array_api_dispatch=False):
             X = validate_data(self, X, accept_sparse="csr", reset=False)
         X = check_inputs(X, None, network.dtype)

@@ -54,6 +54,38 @@ def make_network(estimator: Any, inputs: int, outputs: int, loss: Loss, dtype: n
     return network
 
 
+def structure(estimator: Any) -> tuple[Any, ...]:
+    """What of the parameters says which layers there are; such tuples can be compared."""
+    e = estimator
+    if e.layers is not None:
+        return ("layers", e.layers)
+    sizes = hidden_sizes(e)
+    rates = per_layer(e.dropout, len(sizes), f"{type(e).__name__}: dropout", 1)
+    return (*zip(sizes, activations(e), rates, strict=True), e.norm)
+
+
+def rebuilt(estimator: Any, old: Network, weights: dict[str, Array]) -> Network:
+    """The network that the parameters describe now, with the weights of one that they described before.
+
+    Raises
+    ------
+    ParameterError
+        If the weights are not those of such a network.
+    """
+    new = make_network(estimator, int(old.inputs or 0), int(old.outputs or 0), old._losses[0], old.dtype)
+    new.build(old.inputs, seed=0)
+    shapes = {name: value.shape for name, value in new.parameters.items()}
+    before = {name: np.shape(value) for name, value in weights.items()}
+    if shapes != before:
+        raise ParameterError(
+            f"{type(estimator).__name__}: the parameters describe other layers than those that were fitted: "
+            f"weights of shapes {list(shapes.values())}, not {list(before.values())}. Fit anew with "
+            "warm_start=False."
+        )
+    new.set_parameters(weights)
+    return new
+
+
 def _hidden_layers(e: Any) -> list[Layer]:
     sizes, kind = hidden_sizes(e), type(e).__name__
     rates = per_layer(e.dropout, len(sizes), f"{kind}: dropout", 1)

@@ -260,10 +260,11 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise ParameterError("classes must be passed on the first call to partial_fit: all labels.")
-            labels = found_labels(np.asarray(classes))
+            from sklearn.utils.multiclass import unique_labels
+
             columns = np.asarray(y)
-            if columns.ndim == 2 and columns.shape[1] > 1:
-                labels = found_labels(columns)
+            several = columns.ndim == 2 and columns.shape[1] > 1
+            labels = found_labels(columns) if several else Labels(np.asarray(unique_labels(classes)), False)
             self._labels, self.classes_ = labels, labels.classes
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise ParameterError(

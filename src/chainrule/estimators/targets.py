@@ -74,9 +74,13 @@ class Labels:
             return np.asarray(y != 0, np.int64)
         if y.dtype.kind != self.classes.dtype.kind and "U" in (y.dtype.kind, self.classes.dtype.kind):
             y = y.astype(object)
-        places: Array = np.searchsorted(self.classes, y)
-        places[places == self.count] = 0
-        strange = self.classes[places] != y
+        try:
+            places: Array = np.searchsorted(self.classes, y)
+            places[places == self.count] = 0
+            strange = self.classes[places] != y
+        except TypeError:  # numbers and words cannot be put in order
+            known = set(self.classes.tolist())
+            strange = np.array([label not in known for label in y.tolist()])
         if np.any(strange):
             raise DataError(
                 f"y has classes not in `self.classes_`. `self.classes_` has {self.classes}, y has "

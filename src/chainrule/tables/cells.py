@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MISSING = ("", "-", "?", "n/a", "na", "nan", "nil", "none", "null")  # how files write a missing number
 LARGEST = 1e37  # differences and sums of a few such numbers still fit into float32
 TRUTHS = {"true": 1.0, "false": 0.0}
-FORMS = {"%Y": "YYYY", "%m": "MM", "%d": "DD", "%H": "hh", "%M": "mm", "%S": "ss", "%.f": "", "%#z": "+hh:mm"}
+DAY_FORMS = {"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD"}
+TIME_FORMS = {"%H": "hh", "%I": "hh", "%M": "mm", "%S": "ss", "%.f": "", "%#z": "+hh:mm", "%p": "AM"}
+FIRST_YEAR = 1000  # before it a year would be written with fewer than four digits, and 24 is no such year
 SEPARATED = r"^[-+]?\d{1,3}([,.' \u00a0]\d{3})*([,.]\d+)?$"  # 1,234.5 or 1.234,5 or 1,5
 
 
@@ -152,7 +154,7 @@ def moments(data: str, column: str, cells: polars.Series, form: str | None) -> p
 
 def _in_letters(form: str) -> str:
     """A way of writing dates as people tell it: YYYY-MM-DD."""
-    for mark, letters in FORMS.items():
+    for mark, letters in (DAY_FORMS | TIME_FORMS).items():
         form = form.replace(mark, letters)
     return form
 
@@ -163,10 +165,11 @@ def parsed_moments(given: polars.Series, form: str) -> polars.Series:
 
     if form == "%Y-%m":
         given, form = given + "-01", "%Y-%m-%d"
-    if "%H" in form:
-        found = given.str.to_datetime(form, strict=False, time_unit="us")
-        return found.dt.replace_time_zone(None)
-    return given.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    if ":" in form:
+        found = given.str.to_datetime(form, strict=False, time_unit="us").dt.replace_time_zone(None)
+    else:
+        found = given.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    return found.set((found.dt.year() < FIRST_YEAR).fill_null(False), None)
 
 
 def _refuse(data: str, column: str, cells: polars.Series, wrong: polars.Series, why: str) -> None:

@@ -14,6 +14,7 @@ ONE_HOT = 60  # categories that get an input each; columns with more become the 
 MOST_PIECES = 512  # of all columns together
 LINEAR_ROWS = 20_000  # that the linear model is fitted to, drawn evenly from those of the training
 LINEAR_STEPS = 100
+LINEAR_WORK = 4e10  # multiplications that it may take: seconds. Many inputs and many classes leave fewer rows
 LARGEST_BATCH = 512
 
 

@@ -27,10 +27,18 @@ STATED = {
 MOST = 0.9  # of a column's cells must be numbers (dates, ...) for the others to be mistakes in it
 DISTINCT = 0.9  # of a column's words must differ for it to name the rows, not to tell something of them
 TEXT_WORDS, TEXT_DISTINCT = 4, 0.5  # words a cell, and share of distinct cells, from which on it is free text
-DATE_LIKE = r"^\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ]\d{1,2}:\d{2}.*)?$"
-MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", MONTH_FIRST, DAY_FIRST, "%d-%m-%Y", "%Y.%m.%d", "%Y-%m")
-TIMES = ("%H:%M:%S%.f", "%H:%M", "%H:%M:%S%.f%#z")
+DATES = 0.5  # of a column's cells must be dates for it to be one: 10-11 and 1.2.24 may be something else
+DATE_LIKE = (
+    r"^(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4}))([T ]\d{1,2}:\d{2}.*)?$"
+)
+MONTH_FIRST, DAY_FIRST = "%m/%d", "%d/%m"
+DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%Y.%m.%d"),
+    *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y"),
+)
+MONTHS = "%Y-%m"
+TIMES = ("%H:%M:%S%.f", "%H:%M", "%H:%M:%S%.f%#z", "%H:%M%#z", "%I:%M:%S %p", "%I:%M %p")
+LOOKED_AT = 1000  # cells of a column by which it is told how dates are written
 SPLIT_WORDS = {"train", "training", "valid", "validation", "val", "dev", "test", "testing"}
 
 
@@ -187,9 +195,10 @@ def _kind_of_words(data: str, name: str, values: polars.Series) -> tuple[str, st
         fitting = read(given)
         if len(fitting) - fitting.null_count() >= MOST * count:
             return kind, ""
-    like_dates = given.str.contains(DATE_LIKE).sum()
-    if like_dates >= MOST * count:
-        return "date", ""
+    if given.str.contains(DATE_LIKE).sum() >= MOST * count:
+        dates = cells.parsed_moments(given, find_form(given))
+        if len(dates) - dates.null_count() >= DATES * count:
+            return "date", ""
     separated = given.str.contains(cells.SEPARATED)
     if int(separated.sum() or 0) >= MOST * count:
         row = int(given.is_not_null().arg_true()[0])
@@ -224,7 +233,8 @@ def _described(data: str, name: str, kind: str, values: polars.Series) -> Column
     if values.dtype != pl.String:
         return Column(name, kind, None, date_parts(cells.moments(data, name, values, None)))
     form = find_form(values)
-    if form == MONTH_FIRST and cells.parsed_moments(values, DAY_FIRST).null_count() == values.null_count():
+    swapped = form.replace(MONTH_FIRST, DAY_FIRST)
+    if swapped != form and cells.parsed_moments(values, swapped).null_count() == values.null_count():
         tell(
             f"chainrule: {printable(data)}: column {shown(name)} is read month first, and could be day "
             "first. If it is, write YYYY-MM-DD."
@@ -239,11 +249,11 @@ def find_form(values: polars.Series) -> str:
     >>> find_form(polars.Series(["31.12.2024", "01.01.2025"]))
     '%d.%m.%Y'
     """
-    given = cells.known(values)
-    timed = bool(given.str.contains(":").any())
-    forms: Sequence[str] = DAYS
-    if timed:
-        forms = [f"{day}{between}{time}" for day in DAYS[:-1] for between in "T " for time in TIMES]
+    given = cells.known(values).drop_nulls()
+    given = given.gather_every(max(1, len(given) // LOOKED_AT))
+    forms: Sequence[str] = (*DAYS, MONTHS)
+    if given.str.contains(":").any():
+        forms = [f"{day}{between}{time}" for day in DAYS for between in "T " for time in TIMES]
     return max(forms, key=lambda form: len(given) - cells.parsed_moments(given, form).null_count())
 
 

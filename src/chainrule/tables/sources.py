@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import UnknownNameError
+from ..errors import DataError, UnknownNameError
 from . import cells
 from .kinds import Column
-from .wording import listed, unknown_column
+from .wording import listed, shown, unknown_column
 
 if TYPE_CHECKING:
     import polars
@@ -31,10 +31,19 @@ def sources(data: str, frame: polars.DataFrame, columns: Sequence[Column]) -> po
     UnknownNameError
         If columns are not there.
     DataError
-        If a cell is not of its column's kind: row and column are named.
+        If a cell is not of its column's kind: row and column are named; or a column is called as a part of a
+        date is.
     """
     import polars as pl
 
+    seen = set[str]()
+    for name in source_names(columns):
+        if name in seen:
+            raise DataError(
+                f"{data}: column {shown(name)} is called as a part of the dates of "
+                f"{shown(name.rpartition(' (')[0])} is. Rename it."
+            )
+        seen.add(name)
     there = dict(zip(frame.columns, frame, strict=True))
     missing = [column.name for column in columns if column.name not in there]
     if len(missing) > 1:

@@ -47,7 +47,7 @@ def read_target(data: str, name: str, values: polars.Series, classes: Array | No
     if values.null_count() == len(values):
         raise DataError(f"{data}: column {shown(name)}, the target, has missing values alone. Fill it in.")
     kind = "number"
-    if classes is None:
+    if classes is None or classes.dtype.kind == "b":  # which are words in a text file
         kind, _ = guess_kind(data, name, values)
     if values.dtype == pl.Boolean or kind == "truth value":
         found = cells.truths(data, name, values)

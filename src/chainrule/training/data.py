@@ -16,13 +16,18 @@ from .sparse import is_sparse
 Array = np.ndarray[Any, Any]
 
 
-def _array(value: Any, what: str) -> Array:
+def refuse_masked(value: Any, what: str) -> None:
+    """Raise DataError for a masked array in which something is missing."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # asarray would forget the mask
         masked = int(np.ma.getmaskarray(value).sum())
         raise DataError(
             f"{what}: {masked} of {counted(value.size, 'value')} {'is' if masked == 1 else 'are'} masked, "
             "that is missing. Fill or drop what is missing first."
         )
+
+
+def _array(value: Any, what: str) -> Array:
+    refuse_masked(value, what)
     try:
         array = np.asarray(value)
     except ValueError:

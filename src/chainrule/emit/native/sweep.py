@@ -6,7 +6,6 @@ depends on their number alone, so that results do not depend on the number of th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from ...errors import EvaluationError
 from ...graph.program import Program
 from ...graph.tensor import Tensor
-from ...shapes import evaluate, evaluate_shape, product
+from ...shapes import bind, evaluate, evaluate_shape, product
 from ..engine import is_batched
 from ..work import operations
 from .blocks import COPY, REPEAT, Call, block, table
@@ -25,7 +24,7 @@ from .instance import Instance
 from .kernels import addresses
 from .memory import aligned
 from .shards import ROWS
-from .threads import drive, thread_count
+from .threads import blas_threads, drive, thread_count
 
 Array = np.ndarray[Any, Any]
 CACHE = 2**20  # bytes of a chunk's rows and results
@@ -59,7 +58,6 @@ class Sweep:
         one, two = (sum(evaluate(e, {ROWS: n}) * size for e, size in parts) for n in (1, 2))
         self._most = int(np.clip(CACHE // max(two - one, 1), FEWEST, MOST))
         self._kept: dict[int, list[_Lane]] = {}
-        self._lock = threading.Lock()
 
     def __call__(self, tables: Sequence[Array], values: Sequence[Array]) -> dict[str, Array]:
         """The outputs for all rows.
@@ -73,14 +71,18 @@ class Sweep:
 
         Raises
         ------
+        ShapeError
+            If one of the others has another shape.
         EvaluationError
             If an index that is computed lies outside its axis.
         """
+        for leaf, value in zip(self._fixed, values, strict=True):
+            bind(leaf.shape, np.shape(value), f"input {leaf.name}", {})
         rows = len(tables[0])
         outputs = self.code.plan.outputs
         shapes = {name: evaluate_shape(node.shape, {ROWS: rows}) for name, node in outputs.items()}
         found = {name: np.empty(shapes[name], node.dtype) for name, node in outputs.items()}
-        with self._lock:
+        with blas_threads(1):  # for one call at a time, in the whole process
             for own, value in zip(self._fixed.values(), values, strict=True):
                 own[:] = np.ravel(value)
             if rows not in self._kept:
@@ -92,7 +94,7 @@ class Sweep:
                 lane.aim(tables, list(found.values()))
             barrier = np.zeros(1, np.int64)
             while any(lane.left for lane in lanes):
-                drive([lane.take() for lane in lanes], barrier, many=False)
+                drive([lane.take() for lane in lanes], barrier, many=None)
             if any(lane.failed for lane in lanes):
                 raise EvaluationError("an index lies outside its axis: check the indices that were passed")
         return found

@@ -44,7 +44,7 @@ _blas_lock = threading.RLock()
 
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
-    """Within it, BLAS uses so many threads for a product."""
+    """Within it, BLAS uses so many threads for a product, and nobody else is within."""
     library = _blas()
     with _blas_lock:  # the number is the whole process's
         before = library.get_num_threads() if library is not None else count
@@ -90,8 +90,15 @@ class _Helper(threading.Thread):
 _helpers: list[_Helper] = []
 
 
+def _forked() -> None:
+    """Threads do not live on in a forked process: neither ours nor one that holds the lock."""
+    global _blas_lock
+    _helpers.clear()
+    _blas_lock = threading.RLock()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.clear)  # threads do not live on in a forked process
+    os.register_at_fork(after_in_child=_forked)
 
 
 def drive(blocks: Sequence[int], barrier: Array, many: bool | None) -> None:
@@ -112,13 +119,26 @@ def drive(blocks: Sequence[int], barrier: Array, many: bool | None) -> None:
             return
         while len(_helpers) < len(blocks) - 1:
             _helpers.append(_Helper())
-        events = []
-        for helper, block in zip(_helpers, blocks[1:], strict=False):
-            events.append(threading.Event())
-            helper.tasks.put((function, block, events[-1]))
+        events: list[threading.Event] = []
         try:
+            for helper, block in zip(_helpers, blocks[1:], strict=False):
+                done = threading.Event()
+                helper.tasks.put((function, block, done))
+                events.append(done)
             function(blocks[0])
         finally:
             barrier[0] += 1 << 40  # whoever still waits need not: all are done, or this one was interrupted
-            for event in events:
+            _wait_for(events)
+
+
+def _wait_for(events: Sequence[threading.Event]) -> None:
+    """Until all have come, whatever comes in between: what other threads write to must stay as long."""
+    interrupt = None
+    for event in events:
+        while not event.is_set():
+            try:
                 event.wait()
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt
