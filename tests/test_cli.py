@@ -445,6 +445,11 @@ def test_the_version_and_short_help(run):
     assert "Usage: chainrule" in run("-h")[1]
 
 
+def test_the_package_is_a_command_as_well():
+    done = subprocess.run([sys.executable, "-m", "chainrule", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"chainrule {__version__}\n"
+
+
 def test_evaluate_takes_labels_of_the_same_kind_only(run, table, tmp_path):
     model = tmp_path / "m.chainrule"
     words, codes = (

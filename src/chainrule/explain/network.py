@@ -31,15 +31,8 @@ if TYPE_CHECKING:
 class ExplainedNetwork(StoredNetwork):
     """A network whose numbers can be followed."""
 
-    def __init__(
-        self,
-        layers: Any,
-        loss: Any,
-        dtype: str = "float32",
-        loss_weights: Sequence[float] | None = None,
-        penalties: str = "whole",
-    ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights, penalties)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
         self._past: Past | None = None  # what the last fit left to the optimizer
 
     def reset(self) -> None:

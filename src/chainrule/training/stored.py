@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,15 +19,8 @@ Array = np.ndarray[Any, Any]
 class StoredNetwork(MeasuredNetwork):
     """A network with what belongs to its file."""
 
-    def __init__(
-        self,
-        layers: Any,
-        loss: Any,
-        dtype: str = "float32",
-        loss_weights: Sequence[float] | None = None,
-        penalties: str = "whole",
-    ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights, penalties)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
         self.metadata: dict[str, Any] = {}
         self.attachments: dict[str, bytes] = {}
 
