@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .estimators.stopping import CrossValidatedStopping
     from .explain import plots
     from .explain.conventions.comparing import ConventionComparison, compare_conventions
     from .explain.conventions.conventions import Conventions
@@ -65,6 +66,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Concatenate": "nn.merge:Concatenate",
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
+    "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
@@ -136,6 +138,7 @@ __all__ = [
     "Concatenate",
     "ConventionComparison",
     "Conventions",
+    "CrossValidatedStopping",
     "Dense",
     "DescentPath",
     "Dropout",

@@ -23,6 +23,7 @@ from ..training.fitting import Fit, Rows, Validation
 from ..training.history import History, Past
 from ..training.loop import Plan, tell
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
+from .cross_validated import StoppingReport, fit_cross_validated_stopping
 
 Array = np.ndarray[Any, Any]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
@@ -231,6 +232,58 @@ class Network(ExplainedNetwork):
             tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
         self._past = job.past
         return history
+
+    def fit_cross_validated_stopping(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        cv: Any = 10,
+        groups: Any = None,
+        n_jobs: int | None = None,
+        **settings: Any,
+    ) -> StoppingReport:
+        """Find by cross-validation how many epochs to train, then train so long on all rows.
+
+        For each fold a copy of the network is trained on the other folds for `epochs`, and the epoch after
+        which its validation loss is smallest is noted; the network itself is then trained on all rows for the
+        mean of these. So no row has to be kept out of the final training to know when to stop.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`; for networks with one input and one output.
+        epochs : int
+            The most that a fold is trained.
+        cv : int, splitter or iterable of (train, test)
+            As scikit-learn's: a number of folds (stratified for classes), or GroupKFold(5),
+            TimeSeriesSplit(5), ...
+        groups : array-like, shape (rows,), optional
+            For splitters that keep the rows of a group together.
+        n_jobs : int, optional
+            How many folds are trained at once, by joblib and the backend that is chosen there; -1 for as many
+            as there are processors.
+        **settings
+            Of `fit`: optimizer, batch_size, sample_weight, class_weight, shuffle, seed, engine, verbose.
+
+        Returns
+        -------
+        StoppingReport
+            Printed, a table of the folds and how much they disagree.
+
+        Raises
+        ------
+        ParameterError
+            If the rows cannot be split so, or a setting belongs to the procedure.
+
+        References
+        ----------
+        Mitchell (1997), Machine Learning, section 4.6.5.
+        """
+        return fit_cross_validated_stopping(
+            self, X, y, epochs=epochs, cv=cv, groups=groups, n_jobs=n_jobs, **settings
+        )
 
     def _past_of(self, rule: Optimizer) -> Past:
         if self._past is None or self.optimizer is None or self.optimizer.rule != rule.rule:
