@@ -33,7 +33,7 @@ coverage: $(VENV)/dev.done ## run the tests and list the lines that none of them
 bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch, JAX and Keras; options: make bench ARGS=--quick
 	$(BIN)/python bench/run.py $(ARGS)
 
-accuracy: $(VENV)/dev.done ## compare accuracies with published ones and other methods, hours; four minutes: make accuracy ARGS=books
+accuracy: $(VENV)/dev.done ## compare accuracies with published ones and other methods, an hour; four minutes: make accuracy ARGS=books
 	$(BIN)/python accuracy/run.py $(ARGS)
 
 torture: $(VENV)/dev.done ## kill fits and alter their checkpoints, thousands of times: minutes

@@ -1,7 +1,7 @@
 """Published accuracies beside ours, our networks beside other methods; exits 1 if what is asked is not met.
 
 python accuracy/run.py                     all of it
-python accuracy/run.py books               the networks of books and tutorials: five minutes
+python accuracy/run.py books               the networks of books and tutorials: four minutes
 python accuracy/run.py books --only xor,mitchell
 python accuracy/run.py tables --quick      tables and images, two seeds of each
 python accuracy/run.py tables --only adult,digits --seeds 3
