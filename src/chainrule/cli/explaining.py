@@ -150,8 +150,8 @@ def _inputs(model: Model) -> str:
     names = model.names
     if names is None or len(names) > WHOLE:
         return ""
-    listed = ", ".join(f"x[{k}] {shown(name)[1:-1]}" for k, name in enumerate(names))
-    return "\n".join(fill(f"Inputs: {listed}"))
+    listed = [f"x[{k}] {shown(name)[1:-1]}".replace(" ", "\0") for k, name in enumerate(names)]  # in one line
+    return "\n".join(fill(f"Inputs: {', '.join(listed)}")).replace("\0", " ")
 
 
 def _written(
