@@ -351,11 +351,36 @@ def test_networks_that_cannot_be_trained_so_are_refused():
     classes.build(2)
     with pytest.raises(ParameterError, match="sum is a formula of values, and cross_entropy is for classes"):
         cr.Conventions(error="sum").train(classes, [[0.0, 1.0]], [1], optimizer=RATE)
+    with pytest.raises(ParameterError, match="no loss without targets"):
+        plain.train(mazur(), ROW, None, optimizer=RATE)
+    linear = cr.Network([cr.Dense(1, weights=[[1.0]])], loss="mse")
+    with pytest.raises(
+        DataError, match=r"the training diverges: within 9 updates of SGD.* Lower the learning"
+    ):
+        plain.train(linear, [[1.0]], [[2.0]], optimizer=cr.SGD(1e30), updates=9)
     x = cr.Input(2)
     two = cr.Network([cr.Dense(1)(x), cr.Dense(1)(x)], loss=["mse", "mse"])
     two.build()
     with pytest.raises(ParameterError, match="networks have one output here, this one has 2"):
         plain.train(two, [[0.0, 1.0]], [[1.0], [1.0]], optimizer=RATE)
+
+
+def test_an_optimizer_by_its_name():
+    by_name = cr.Conventions().train(mazur(), ROW, TARGET, optimizer="adam")
+    assert by_name.error == cr.Conventions().train(mazur(), ROW, TARGET, optimizer=cr.Adam()).error
+
+
+def test_combinations_that_diverge_are_left_out():
+    X, y = [[1.0], [2.0], [3.0]], [2.0, 4.0, 6.0]
+    net = cr.Network([cr.Dense(1, weights=[[1.0]], bias=[0.0])], loss="mse", dtype="float64")
+    settings = {"optimizer": cr.SGD(0.1), "updates": 3000}
+    with pytest.raises(DataError, match="diverges"):
+        cr.Conventions(error="sum").train(net, X, y, **settings)
+    found = cr.compare_conventions(net, X, y, {"outputs": [["2"], ["4"], ["6"]]}, **settings)
+    assert found.best.reproduces
+    json.loads(json.dumps(found.to_json(), allow_nan=False))
+    with pytest.raises(DataError, match="diverges"):
+        cr.compare_conventions(net, X, y, "1", optimizer=cr.SGD(1e9), updates=100)
 
 
 @pytest.mark.parametrize(
@@ -364,6 +389,8 @@ def test_networks_that_cannot_be_trained_so_are_refused():
         ({"loss": 0.3}, UnknownNameError, "published quantity 'loss' is unknown"),
         ({"output": 0.3}, UnknownNameError, "did you mean 'outputs'"),
         ({"outputs": [0.1, 0.2]}, ShapeError, r"published outputs: expected shape \(1, 2\), got \(2,\)"),
+        ({}, DataError, "published: there are no numbers"),
+        (None, DataError, "published error: must be finite numbers, got None"),
         ("0.29O", DataError, "published error: must be finite numbers, got '0.29O'"),
         (float("nan"), DataError, "published error: must be finite numbers, got nan"),
     ],

@@ -60,7 +60,9 @@ def test_a_row_of_a_table_as_a_terminal_table(run, folder):
     code, out, err = run("explain", folder / "things.chainrule", folder / "things.csv", "--row", 3)
     assert code == 0
     kind = polars.read_csv(folder / "things.csv")["kind"][2]
-    assert out.startswith(f"{folder / 'things.csv'}, row 3, target {kind!r}\n\nA training step on 1 row\n")
+    head = f"{folder / 'things.csv'}, row 3, target {kind!r}\n"
+    inputs = "Inputs: x[0] width, x[1] colour=blue, x[2] colour=red\n"
+    assert out.startswith(f"{head}{inputs}\nA training step on 1 row\n")
     assert max(map(len, out.split("\n"))) <= max(80, len(out.split("\n")[0]))
     for heading in ("given", "forward", "loss", "update"):
         assert f"\n{heading}\n" in out

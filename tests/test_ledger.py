@@ -274,6 +274,19 @@ def test_a_picture_shows_what_moved_a_weight():
     assert whole == pytest.approx(curves["change"], abs=1e-12)
 
 
+def test_numbers_are_found_by_all_names_that_the_ledger_takes():
+    net = cr.Network([cr.Dense(2, "tanh"), cr.Dense(1)], "mse", dtype="float64")
+    ledger = cr.Ledger("hidden1.W[-1, 0]", "output.b")
+    net.fit([[1.0, 2.0], [0.0, 1.0]], [1.0, 0.0], epochs=1, verbose=False, record=ledger)
+    for asked, name in (
+        ("hidden1.W[-1, 0]", "hidden1.W[1, 0]"),
+        ("W1[ 1,-2]", "hidden1.W[1, 0]"),
+        ("output.b", "output.b[0]"),
+        ("b2", "output.b[0]"),
+    ):
+        assert ledger.terms(asked).name == name
+
+
 # bad input ------------------------------------------------------------------------------------
 
 
@@ -315,6 +328,14 @@ def test_wrong_arguments_and_questions_are_told():
     ledger = recorded(network(), X, y, "output.b")
     with pytest.raises(UnknownNameError, match=r"did you mean 'output.b\[1\]'"):
         ledger.samples("output.b[7]")
+    with pytest.raises(UnknownNameError, match=r"recorded weight 'output.b' is unknown"):
+        ledger.terms("output.b")
+    with pytest.raises(ParameterError, match="expected a name such as"):
+        ledger.terms(3)
+    with pytest.raises(ParameterError, match=r"step must be an int, got 1\.5\. Pass e\.g\. -1"):
+        ledger.step_samples("output.b[0]", 1.5)
+    with pytest.raises(ParameterError, match=r"there is no step 999; steps go from 0 to"):
+        ledger.step_samples("output.b[0]", 999)
     with pytest.raises(ParameterError, match="most must be a positive int"):
         ledger.samples("output.b[0]", most=0)
 

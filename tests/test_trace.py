@@ -370,6 +370,10 @@ def test_only_and_rows():
         ({"rows": -1}, DataError, "trace: row -1 is not in the data"),
         ({"rows": [True]}, DataError, "trace: row True is not in the data"),
         ({"rows": 1.5}, DataError, "trace: row 1.5 is not in the data"),
+        ({"rows": []}, ParameterError, "trace: rows names nothing. Leave it out, or name at least one."),
+        ({"layers": []}, ParameterError, "trace: layers names nothing"),
+        ({"only": ()}, ParameterError, "trace: only names nothing"),
+        ({"only": 3}, UnknownNameError, "trace: node 3 is unknown"),
     ],
 )
 def test_parts_that_are_not_there(net, options, error, message):

@@ -149,6 +149,19 @@ def test_pictures_show_the_loss_both_ends_and_the_slope():
     assert points["then"].tolist() == both.after
 
 
+def test_what_happens_is_told_for_no_change_several_and_too_large_ones():
+    net = network()
+    assert net.what_if("W1[0, 0]", 0, X, Y).sentence.startswith(
+        "Raise hidden1.W[0, 0] by 0, and the loss stays"
+    )
+    both = net.what_if(["W1[0, 0]", "b1[0]"], [-1.0, 1.0], X, Y)
+    assert both.sentence.startswith("Lower hidden1.W[0, 0] by 1, raise hidden1.b[0] by 1, and the loss ")
+    assert "; the slopes foretold " in both.sentence
+    lost = net.what_if("output.b[0]", 1e300, X, Y)
+    assert "and the loss becomes inf; its slope foretold" in lost.sentence
+    assert json.loads(json.dumps(lost.to_json(), allow_nan=False))["actual"] == "inf"
+
+
 # bad input ------------------------------------------------------------------------------------
 
 
@@ -160,8 +173,13 @@ def test_pictures_show_the_loss_both_ends_and_the_slope():
         (("x[6, 0]", 1.0, X, Y), ShapeError, "6 is out of range"),
         (("hidden1.W[0, 0]", "big", X, Y), ParameterError, "a change must be a finite number, got 'big'"),
         (("hidden1.W[0, 0]", np.inf, X, Y), ParameterError, "a change must be a finite number"),
-        ((["W1[0, 0]", "b1[0]"], [1.0], X, Y), ParameterError, "got 2 names and 1 changes"),
+        ((["W1[0, 0]", "b1[0]"], [1.0], X, Y), ParameterError, "got 2 names and 1 change\\."),
         (([], [], X, Y), ParameterError, "got 0 names"),
+        (
+            (3, 1.0, X, Y),
+            ParameterError,
+            "expected a name such as 'hidden1.W\\[0, 2\\]' or 'a1\\[2\\]', got 3",
+        ),
         ((["W1[0, 0]", "hidden1.W[0,0]"], [1.0, 1.0], X, Y), ParameterError, "mean the same number"),
         (("hidden1.W[0, 0]", 1.0, X), ParameterError, "no loss without targets"),
         (("hidden1.W[0, 0]", 1.0, X[:, :2], Y), ShapeError, "3 inputs, got 2 columns"),

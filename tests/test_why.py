@@ -258,6 +258,22 @@ def test_a_dead_unit_is_told():
     assert "Every path to the loss is 0" in str(found)
 
 
+def test_a_derivative_that_is_not_finite_is_told():
+    hidden = cr.Dense(1, weights=[[1e200]], bias=[0.0])
+    net = cr.Network([hidden, cr.Dense(1, weights=[[1e200]], bias=[0.0])], "mse", dtype="float64")
+    found = net.why("hidden1.W[0, 0]", [1.0], [1.0])
+    assert "Derivatives on its paths are not finite" in str(found)
+    assert "no path to the loss" not in str(found)
+    assert found.sentence.startswith("The derivative is inf: diagnose(X, y) says which op")
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["derivative"] == "inf"
+
+
+def test_an_update_that_changes_nothing_is_told():
+    hidden = cr.Dense(1, "relu", weights=[[1.0]], bias=[-5.0])
+    net = cr.Network([hidden, cr.Dense(1, weights=[[1.0]], bias=[0.0])], "mse", dtype="float64")
+    assert net.why("hidden1.W[0, 0]", [1.0], [0.0]).sentence.endswith(" SGD leaves it at 1.")
+
+
 # the update -----------------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ def test_its_numbers_as_json_markdown_and_html(run, model, tmp_path):
     held = json.loads(out)
     assert code == 0
     assert (held["row"], held["name"], held["paths"]["count"]) == (1, "x[2]", 9)
+    assert (held["model"], held["data"], held["rows"]) == (str(model), "iris", 1)
     network = cr.load(model)
     from sklearn.datasets import load_iris
 

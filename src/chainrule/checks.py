@@ -28,6 +28,13 @@ def positive_int(value: object, what: str, example: str) -> int:
     return number
 
 
+def whole_number(value: object, what: str, example: str) -> int:
+    """A whole number, also a negative one."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise ParameterError(f"{what} must be an int, got {value!r:.60}. Pass e.g. {example}.")
+    return int(value)
+
+
 def real_number(value: object, what: str, low: float, high: float, *, low_too: bool = True) -> float:
     """A finite number from `low` (or above it) to below `high`."""
     number = math.nan

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import DataError, ParameterError, unknown_name
+from ..explain.numbers import WHOLE
 from ..explain.trace.trace import Trace
 from ..explain.trace.trace_text import NARROWEST
 from ..explain.trace.tracing import MOST, TraceSizeError, trace
 from ..explain.why.derivation import Derivation
 from ..explain.why.why import why
+from ..explain.wording import fill
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
 from ..training.loop import tell
@@ -87,10 +89,6 @@ def explain(request: Request) -> None:
     y = None if target is None else matching(data, target, frame, model.network.classes)[row : row + 1]
     if y is None and request.of is not None:
         raise ParameterError(f"--of: {data} has no labels, so there is no loss. Leave --of out, or add them.")
-    if y is None:
-        tell(f"{data} has no labels, so this is the forward pass alone.")
-    elif request.optimizer is None and model.network.optimizer is not None:
-        tell("What the optimizer remembers of earlier steps is not in a model file: it starts anew here.")
     layers = None if request.layers is None else [name.strip() for name in request.layers.split(",")]
     try:
         with spoken(Settings()):
@@ -105,6 +103,10 @@ def explain(request: Request) -> None:
         raise ParameterError(
             f"this would be {error.numbers:,} numbers, and a trace holds at most {MOST:,}.{offer}"
         ) from None
+    if y is None:
+        tell(f"{data} has no labels, so this is the forward pass alone.")
+    elif request.optimizer is None and model.network.optimizer is not None:
+        tell("What the optimizer remembers of earlier steps is not in a model file: it starts anew here.")
     text = _written(made, layout, request, model, y)
     if request.output is None:
         print(text.rstrip("\n"))
@@ -143,18 +145,27 @@ def _target(request: Request, model: Model, columns: list[str]) -> str | None:
     return str(stated) if known or request.target is not None else None
 
 
+def _inputs(model: Model) -> str:
+    """Which column each x is made of; nothing where there are too many inputs to list."""
+    names = model.names
+    if names is None or len(names) > WHOLE:
+        return ""
+    listed = [f"x[{k}] {shown(name)[1:-1]}".replace(" ", "\0") for k, name in enumerate(names)]  # in one line
+    return "\n".join(fill(f"Inputs: {', '.join(listed)}")).replace("\0", " ")
+
+
 def _written(
     made: Trace | Derivation, layout: str, request: Request, model: Model, y: np.ndarray[Any, Any] | None
 ) -> str:
-    where = {"model": str(request.path), "data": request.data, "row": request.row}
     if layout == "json":
-        return json.dumps({**where, **made.to_json()})
+        where = {"model": str(request.path), "data": request.data, "row": request.row}
+        return json.dumps({**where, "inputs": model.names, **made.to_json()})
     if layout == "markdown":
         return made.to_markdown()
     if layout == "html":
         return made.to_html()
     target = "" if y is None else f", target {shown(y[0].item())}"
-    head = f"{printable(request.data)}, row {request.row}{target}"
+    head = f"{printable(request.data)}, row {request.row}{target}\n{_inputs(model)}".rstrip("\n")
     if layout == "text" or isinstance(made, Derivation):
         return f"{head}\n\n{made}"
     terminal = request.output is None and sys.stdout.isatty()

@@ -105,7 +105,7 @@ class Names:
         ShapeError
             If the index has another number of axes, or lies outside the shape.
         """
-        stem, entries = _taken_apart(name)
+        stem, entries = taken_apart(name)
         node = self.node(stem)
         shape = self.shape(node)
         if entries is None and shape and any(d != 1 for d in shape):
@@ -164,7 +164,7 @@ class Names:
         UnknownNameError, ParameterError, ShapeError
             As `place`; also for what is no parameter.
         """
-        stem, entries = _taken_apart(pattern)
+        stem, entries = taken_apart(pattern)
         printed = {leaf.name: name for name, leaf in self.parameters.items()}
         stem = printed.get(stem, stem)
         found = fnmatch.filter(self.parameters, stem) if "*" in stem or "?" in stem else [stem]
@@ -207,13 +207,28 @@ class Names:
         return self.text(node, [0] * len(node.shape))
 
 
-def _taken_apart(name: object) -> tuple[str, list[str] | None]:
+def taken_apart(name: object) -> tuple[str, list[str] | None]:
     """What stands before the brackets, and the entries within; raises ParameterError."""
     found = _NAME.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         raise ParameterError(f"expected a name such as 'hidden1.W[0, 2]' or 'a1[2]', got {name!r:.60}.")
     stem, inside = found.groups()
     return stem, None if inside is None else inside.split(",") if inside.strip() else []
+
+
+def index_of(entries: Sequence[str] | None, shape: Index) -> Index | None:
+    """Where the entries of an index lead in a shape; None where that is no element of it.
+
+    >>> index_of(["-1", "0"], (3, 2)), index_of(None, (1,)), index_of(None, (2,))
+    ((2, 0), (0,), None)
+    """
+    if entries is None:
+        entries = ["0"] * len(shape) if all(d == 1 for d in shape) else []
+    if len(entries) != len(shape) or not all(_WHOLE.fullmatch(entry) for entry in entries):
+        return None
+    index = tuple(int(entry) for entry in entries)
+    inside = all(-length <= at < length for at, length in zip(index, shape, strict=True))
+    return tuple(at % length for at, length in zip(index, shape, strict=True)) if inside else None
 
 
 def _in_range(at: int, length: int, name: str, stem: str, shape: Index) -> int:

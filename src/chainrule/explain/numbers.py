@@ -77,7 +77,10 @@ def as_json(value: Array) -> Any:
     return value.tolist()
 
 
+def plain(value: float | None) -> float | str | None:
+    """One number as JSON can hold it: one that is not finite as text."""
+    return value if value is None or np.isfinite(value) else str(value)
+
+
 def _replaced(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_replaced(x) for x in value]
-    return value if np.isfinite(value) else str(value)
+    return [_replaced(x) for x in value] if isinstance(value, list) else plain(value)

@@ -15,10 +15,21 @@ import numpy as np
 
 from ...errors import DataError, ShapeError, unknown_name
 from ...graph.tensor import tensor
-from ...optim.rules import Optimizer
+from ...optim.rules import Optimizer, find_optimizer
 from ...training.metrics import MeasuredNetwork
+from ..numbers import as_json, plain
 from ..step import Step
-from .conventions import ERRORS, TITLES, Conventions, Outcome, choices, conventions_of, in_words, run
+from .conventions import (
+    ERRORS,
+    TITLES,
+    Conventions,
+    DivergedError,
+    Outcome,
+    choices,
+    conventions_of,
+    in_words,
+    run,
+)
 
 Array = np.ndarray[Any, Any]
 WIDTH, FEWEST, MOST = 80, 3, 5  # columns; how many of the ranking are printed
@@ -99,8 +110,8 @@ class ConventionComparison:
                 {
                     "conventions": dataclasses.asdict(candidate.conventions),
                     "departures": list(candidate.departures),
-                    "values": {name: value.tolist() for name, value in candidate.values.items()},
-                    "misfit": candidate.misfit,
+                    "values": {name: as_json(value) for name, value in candidate.values.items()},
+                    "misfit": plain(candidate.misfit),
                     "reproduces": candidate.reproduces,
                 }
                 for candidate in self.ranked
@@ -163,7 +174,8 @@ def compare_conventions(
     All combinations are tried of: the formula of the squared errors that is descended, and that of the one
     that is printed; biases trained or frozen; all slopes before all updates, or layer by layer; numbers taken
     after or before the last update; of Adagrad, RMSProp and Adam also epsilon outside or inside the root, of
-    Adam the correction of the moments or of the step. The network keeps its weights.
+    Adam the correction of the moments or of the step. Those that diverge are left out. The network keeps its
+    weights.
 
     Parameters
     ----------
@@ -194,8 +206,8 @@ def compare_conventions(
         If a published quantity is none of the network's.
     ShapeError, DataError
         If published numbers are of another shape, or no finite numbers.
-    ParameterError, NotFittedError
-        As `Conventions.train`.
+    ParameterError, NotFittedError, DataError
+        As `Conventions.train`; DataError also if every combination diverges.
 
     Examples
     --------
@@ -204,11 +216,13 @@ def compare_conventions(
     >>> print(compare_conventions(net, [2.0], [3.0], "1.28", optimizer=cr.SGD(0.05)).cause)
     biases: frozen
     """
+    optimizer = find_optimizer(optimizer)
     own = conventions_of(network, optimizer)
     outcomes = list(_outcomes(network, X, y, own, optimizer, updates, batch_size))
-    results = [_compared(_checked(result, outcomes[0][1]), own, outcomes) for result in (published, other)
-               if result is not None]  # fmt: skip
-    return dataclasses.replace(results[0], other=results[1]) if len(results) > 1 else results[0]
+    found = _compared(_checked(published, outcomes[0][1]), own, outcomes)
+    if other is None:
+        return found
+    return dataclasses.replace(found, other=_compared(_checked(other, outcomes[0][1]), own, outcomes))
 
 
 def _outcomes(
@@ -234,10 +248,16 @@ def _outcomes(
         reported = _distinct(own.error, rows, outputs)
         tried["error"] = tuple(_distinct(own.error, min(batch_size or rows, rows), outputs))
     times = math.prod(map(len, tried.values()))
+    found, failed = False, None
     for values in itertools.product(*tried.values()):
         chosen: dict[str, Any] = dict(zip(tried, values, strict=True))
         conventions = dataclasses.replace(own, **chosen)
-        pair = run(conventions, network, X, y, optimizer, updates, batch_size, times)
+        try:
+            pair = run(conventions, network, X, y, optimizer, updates, batch_size, times)
+        except DivergedError as fault:
+            failed = fault
+            continue
+        found = True
         for measured, outcome in zip(("before", "after"), pair, strict=True):
             made = dataclasses.replace(conventions, measured=measured)
             yield made, outcome
@@ -245,6 +265,8 @@ def _outcomes(
                 if name != made.error:
                     error = outcome.errors[name]
                     yield dataclasses.replace(made, reported=name), dataclasses.replace(outcome, error=error)
+    if failed is not None and not found:
+        raise failed
 
 
 def _distinct(own: str, rows: int, outputs: int) -> list[str]:
@@ -259,6 +281,10 @@ def _distinct(own: str, rows: int, outputs: int) -> list[str]:
 def _checked(published: Any, outcome: Outcome) -> dict[str, Array]:
     """Published numbers as arrays of text, by their quantities."""
     given = published if isinstance(published, Mapping) else {"error": published}
+    if not given:
+        raise DataError(
+            "published: there are no numbers. Pass an error, or a dict of numbers by their names."
+        )
     known = _quantities(outcome)
     found = {}
     for name, value in given.items():
@@ -296,7 +322,8 @@ def _compared(
         ours = _quantities(outcome)
         misfits = [(abs(ours[name] - value) / half).max() for name, (value, half) in expected.items()]
         departures = tuple(in_words(name, pair[0]) for name, pair in conventions.differences(own).items())
-        misfit = float(max(misfits, default=0.0))
+        misfit = float(max(misfits))
+        misfit = math.inf if math.isnan(misfit) else misfit
         candidates.append(Candidate(conventions, departures, {name: ours[name] for name in expected}, misfit))
     candidates.sort(key=_rank)
     return ConventionComparison(published, candidates)

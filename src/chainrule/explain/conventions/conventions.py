@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import positive_int
+from ...checks import counted, positive_int
 from ...emit.engine import choose_engine, compile_program
-from ...errors import ParameterError, unknown_name
+from ...errors import DataError, ParameterError, unknown_name
 from ...graph.tensor import tensor
 from ...nn.loss_base import Loss
 from ...nn.losses import MSE, HalfSum, Sum, find_loss
 from ...optim.rates import Constant
-from ...optim.rules import Adam, Optimizer
+from ...optim.rules import Adam, Optimizer, find_optimizer
 from ...training.metrics import MeasuredNetwork
 from ..step import Step
 from .order import layered_program
@@ -192,11 +192,17 @@ class Conventions:
         ParameterError
             If the network has several outputs or cannot be trained, the learning rate changes, or an `error`
             is asked for and targets are not values.
+        DataError
+            If the training diverges.
         NotFittedError, ShapeError, DTypeError, DataError
             As `Network.fit`.
         """
         before, after = run(self, network, X, y, optimizer, updates, batch_size)
         return after if self.measured == "after" else before
+
+
+class DivergedError(DataError):
+    """A training whose weights do not stay finite."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +266,7 @@ def run(
     `times` is how many such trainings there will be: many are worth compiling.
     """
     updates = positive_int(updates, "Conventions: updates", "updates=1")
-    rule = conventions.rule(optimizer)
+    rule = conventions.rule(find_optimizer(optimizer))
     if not isinstance(rule.schedule, Constant) or rule.whole_batch:
         raise ParameterError(
             f"Conventions: {optimizer!r:.60} takes no equal steps. Pass an optimizer with a number as its "
@@ -268,6 +274,7 @@ def run(
         )
     trained = _variant(network, conventions)
     step = Step(trained, X, y, optimizer=rule)
+    step.need_loss()
     if not trained.trained_leaves():
         raise ParameterError("Conventions: every weight is frozen, so that nothing can be trained.")
     layered = conventions.order == "layer_by_layer"
@@ -286,6 +293,11 @@ def run(
             feed[trained.graph.step] = first + np.arange(len(taken) // batch)
             runner.epoch([feed[leaf] for leaf in program.inputs], taken, batch)
         state = runner.state
+        if not all(np.isfinite(state[leaf]).all() for leaf in leaves if leaf in state):
+            raise DivergedError(
+                f"Conventions: the training diverges: within {counted(updates, 'update')} of "
+                f"{optimizer!r:.60} a weight is not finite any more. Lower the learning rate."
+            )
         trained.set_parameters({name: state[leaf] for leaf, name in leaves.items() if leaf in state})
         found.append(_outcome(conventions, trained, X, y, rule))
     return found[0], found[1]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...checks import counted, positive_int
+from ...checks import counted, positive_int, whole_number
 from ...emit.engine import Runner
 from ...errors import DataError, NotFittedError, ParameterError, unknown_name
 from ...optim.lbfgs import LBFGS
+from ...shapes import evaluate_shape
 from ...training.fitting import Fit
 from ...training.sparse import is_sparse
-from ..naming import Names, Selection
+from ..naming import Names, Selection, index_of, taken_apart
 from ..wording import WIDTH, fill
 from .answers import Samples, Terms, draw_steps
 from .recording import TERMS, Entry, Recorder
@@ -140,8 +141,14 @@ class Ledger:
         self.names, self.by_rows = names, by_rows
         self.rows, self.steps_an_epoch = rows, plan.steps
         self.room = min((self.memory - always) // each, plan.epochs * plan.steps)
-        self._place = {name.replace(" ", ""): k for k, name in enumerate(names)}
+        self._shapes = {s.parameter: evaluate_shape(s.leaf.shape, {}) for s in chosen}
         self._printed = {s.leaf.name or "": s.parameter for s in chosen}
+        indices = [
+            (s.parameter, tuple(int(i) for i in np.unravel_index(k, self._shapes[s.parameter])))
+            for s in chosen
+            for k in s.places
+        ]
+        self._place = {index: k for k, index in enumerate(indices)}
         self._start, self._end = np.full(numbers, math.nan), np.full(numbers, math.nan)
         self._totals = {name: np.zeros(numbers) for name in TERMS}
         self._pulls = np.zeros((numbers, rows)) if by_rows else None
@@ -263,8 +270,13 @@ class Ledger:
             As `terms`.
         """
         k = self._find(name)
-        number = step + self.count if step < 0 else step
-        if not self.count - self.kept <= number < self.count:
+        number = whole_number(step, "step_samples: step", "-1")
+        number += self.count if number < 0 else 0
+        if not 0 <= number < self.count:
+            raise ParameterError(
+                f"step_samples: there is no step {step}; steps go from 0 to {self.count - 1}."
+            )
+        if number < self.count - self.kept:
             raise ParameterError(
                 f"step_samples: step {step} is not kept in detail; those from {self.count - self.kept} to "
                 f"{self.count - 1} are. Give the ledger more memory, or name fewer weights."
@@ -290,8 +302,10 @@ class Ledger:
     def _find(self, name: str) -> int:
         if not self.count:
             raise NotFittedError("the ledger is empty. Pass it to a fit: net.fit(X, y, record=ledger).")
-        stem, bracket, rest = name.replace(" ", "").partition("[")
-        k = self._place.get(self._printed.get(stem, stem) + bracket + rest)
+        stem, entries = taken_apart(name)
+        parameter = self._printed.get(stem, stem)
+        index = index_of(entries, self._shapes.get(parameter, ()))
+        k = None if index is None else self._place.get((parameter, index))
         if k is None:
             raise unknown_name(
                 "recorded weight", name, self.names if len(self.names) <= LISTED else self.patterns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,11 +109,11 @@ class _Part:
         self.rows = None if rows is None else _checked_rows(rows, step.rows)
         self.owners = _Owners(step.network, lines)
         self.names = dict.fromkeys(self.describe(key)[0] for key in lines.keys)
-        self.layers = None if layers is None else _listed(layers)
+        self.layers = None if layers is None else _listed(layers, "layers")
         for name in self.layers or ():
             if name not in step.network.names:
                 raise unknown_name("layer", name, step.network.names)
-        self.only = None if only is None else _listed(only)
+        self.only = None if only is None else _listed(only, "only")
         for name in self.only or ():
             if name not in self.names:
                 raise unknown_name("trace: node", name, self.names)
@@ -206,12 +206,16 @@ class _Part:
             raise TraceSizeError(total, parts, self.step.rows)
 
 
-def _listed(names: Any) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _listed(given: Any, what: str) -> list[Any]:
+    """What was named, one or several."""
+    listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    if not listed:
+        raise ParameterError(f"trace: {what} names nothing. Leave it out, or name at least one.")
+    return listed
 
 
 def _checked_rows(rows: Any, count: int) -> list[int]:
-    given = [rows] if np.ndim(rows) == 0 else list(rows)
+    given = _listed(rows, "rows")
     for row in given:
         whole = isinstance(row, int | np.integer) and not isinstance(row, bool)
         if not whole or not 0 <= row < count:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import counted
+from ..numbers import as_json, plain
 from ..wording import nine
 
 Array = np.ndarray[Any, Any]
@@ -160,7 +161,11 @@ class Derivation:
     def sentence(self) -> str:
         """What the derivative means, in words."""
         change = self.derivative * STEP
-        if self.derivative == 0:
+        if not math.isfinite(self.derivative):
+            said = (
+                f"The derivative is {self.derivative}: diagnose(X, y) says which op first made such a number."
+            )
+        elif self.derivative == 0:
             said = f"A small change of {self.name} does not change the loss"
             dead = self._dead()
             said += f": {dead}." if dead else "."
@@ -170,7 +175,10 @@ class Derivation:
         u = self.update
         if u.none is not None:
             return f"{said} It {u.none}."
-        return f"{said} {u.rule.partition('(')[0]} moves it from {nine(u.old)} to {nine(u.new)}."
+        rule = u.rule.partition("(")[0]
+        if u.old == u.new:
+            return f"{said} {rule} leaves it at {nine(u.old)}."
+        return f"{said} {rule} moves it from {nine(u.old)} to {nine(u.new)}."
 
     def _dead(self) -> str:
         """The first factor that is 0 on the best path."""
@@ -193,6 +201,8 @@ class Derivation:
     def _made_up(self) -> str:
         shown = sum(chain.value for chain in self.chains)
         number = self.path_count
+        if not math.isfinite(self.derivative):
+            return "Derivatives on its paths are not finite, so that no path has a share."
         if not self.chains:
             return "There is no path to the loss: it does not depend on this number."
         if number == 0:
@@ -215,23 +225,23 @@ class Derivation:
         u = self.update
         return {
             "name": self.name,
-            "value": self.at,
+            "value": plain(self.at),
             "rows": self.rows,
-            "loss": self.loss,
-            "derivative": self.derivative,
+            "loss": plain(self.loss),
+            "derivative": plain(self.derivative),
             "paths": {
-                "sum": self.path_sum,
+                "sum": plain(self.path_sum),
                 "count": self.path_count,
                 "stepped_over": self.left_out,
                 "strongest": [
                     {
-                        "value": chain.value,
+                        "value": plain(chain.value),
                         "share": None if math.isnan(chain.share) else chain.share,
                         "factors": [
                             {
                                 "of": f.of.text,
                                 "by": f.by.text,
-                                "value": f.value,
+                                "value": plain(f.value),
                                 **_sides(f.formula, f.numbers),
                             }
                             for f in chain.factors
@@ -240,17 +250,18 @@ class Derivation:
                     for chain in self.chains
                 ],
             },
-            "data": self.data,
-            "penalty": None if self.data is None else self.penalty,
-            "by_row": None if self.by_row is None else [float(v) for v in self.by_row],
+            "by_data": plain(self.data),
+            "by_penalty": None if self.data is None else plain(self.penalty),
+            "by_row": None if self.by_row is None else as_json(self.by_row),
             "update": {
                 "rule": u.rule,
                 "learning_rate": u.rate,
                 "none": u.none,
-                "old": u.old,
-                "new": u.new,
+                "old": plain(u.old),
+                "new": plain(u.new),
                 "lines": [
-                    {"name": x.name.text, "value": x.value, **_sides(x.formula, x.numbers)} for x in u.lines
+                    {"name": x.name.text, "value": plain(x.value), **_sides(x.formula, x.numbers)}
+                    for x in u.lines
                 ],
             },
             "sentence": self.sentence,

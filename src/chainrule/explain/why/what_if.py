@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...autodiff.gradient import gradient
-from ...checks import real_number
+from ...checks import counted, real_number
 from ...errors import ParameterError
 from ...graph.evaluate import interpret
 from ...graph.tensor import LEAF, Tensor
 from ..naming import Names
+from ..numbers import as_json, plain
 from ..step import Step
 from ..wording import fill
 from .slices import Slice, Surface, draw_slice, draw_surface, loss_slice, loss_surface
@@ -74,13 +75,17 @@ class WhatIf:
     def sentence(self) -> str:
         """What happens, in words."""
         moves = [
-            f"{'Raise' if change > 0 else 'Lower'} {name} by {abs(change):g}"
+            f"{'lower' if change < 0 else 'raise'} {name} by {abs(change):g}"
             for name, change in zip(self.names, self.changes, strict=True)
         ]
-        said = ", ".join([moves[0], *(m[0].lower() + m[1:] for m in moves[1:])])
-        went = "rises" if self.actual > 0 else "falls"
-        came = f"{went} by {abs(self.actual):.3g}" if self.actual else "stays as it is"
-        return f"{said}, and the loss {came}; its slope foretold {self.foretold:+.3g}."
+        said = ", ".join(moves)
+        if np.isfinite(self.actual):
+            went = "rises" if self.actual > 0 else "falls"
+            came = f"{went} by {abs(self.actual):.3g}" if self.actual else "stays as it is"
+        else:
+            came = f"becomes {self.loss_after:g}"
+        slopes = "its slope" if len(self.names) == 1 else "the slopes"
+        return f"{said[0].upper()}{said[1:]}, and the loss {came}; {slopes} foretold {self.foretold:+.3g}."
 
     def slice(self, points: int = 81) -> Slice:
         """The loss along the number, for one that is changed; see `loss_slice`."""
@@ -152,26 +157,28 @@ class WhatIf:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as what JSON can hold."""
-        kept = ("names", "before", "after", "changes", "slopes", "loss", "loss_after", "rows")
+        lists = ("before", "after", "changes", "slopes")
+        numbers = ("loss", "loss_after", "foretold", "foretold_bent", "actual")
         return {
-            **{name: getattr(self, name) for name in kept},
-            "foretold": self.foretold,
-            "foretold_bent": self.foretold_bent,
-            "actual": self.actual,
-            "outputs": [x.tolist() for x in self.outputs],
-            "outputs_after": [x.tolist() for x in self.outputs_after],
+            "names": self.names,
+            **{name: as_json(np.array(getattr(self, name))) for name in lists},
+            **{name: plain(getattr(self, name)) for name in numbers},
+            "rows": self.rows,
+            "outputs": [as_json(x) for x in self.outputs],
+            "outputs_after": [as_json(x) for x in self.outputs_after],
             "sentence": self.sentence,
         }
 
 
-def what_if(step: Step, name: str | Sequence[str], change: Any) -> WhatIf:
+def what_if(step: Step, name: Any, change: Any) -> WhatIf:
     """What a change does; see `Network.what_if`."""
-    listed = [name] if isinstance(name, str) else list(name)
-    given = [change] if isinstance(name, str) else list(change if np.ndim(change) else [change])
+    several = isinstance(name, Iterable) and not isinstance(name, str)
+    listed: list[Any] = list(name) if several else [name]
+    given = list(change) if several and np.ndim(change) else [change]
     if not listed or len(given) != len(listed):
         raise ParameterError(
-            f"what_if: got {len(listed)} names and {len(given)} changes. Pass a change for each, e.g. "
-            "what_if(['W1[0, 0]', 'W1[0, 1]'], [0.5, -0.5], X, y)."
+            f"what_if: got {counted(len(listed), 'name')} and {counted(len(given), 'change')}. Pass a change "
+            "for each, e.g. what_if(['W1[0, 0]', 'W1[0, 1]'], [0.5, -0.5], X, y)."
         )
     changes = [real_number(c, "what_if: a change", -np.inf, np.inf, low_too=False) for c in given]
     loss = step.need_loss()
