@@ -18,6 +18,7 @@ from ..tables.sources import sources
 from ..tables.wording import printable, shown
 from .baseline import r2
 from .report import predictions
+from .report_origin import origin
 from .report_wrong import cell
 from .use import Labelled, Model
 
@@ -165,9 +166,9 @@ def results(model: Model, rows: Labelled, result: Mapping[str, Any]) -> str:
     if f"linear_{score}" in result["baseline"]:
         scored.append(("a linear model", result["baseline"][f"linear_{score}"]))
     listed = [(own, score_text(value)) for own, value in scored]
-    note = _held_back(model, rows)
+    known = origin(model, rows)
     parts = [
-        paragraph(note),
+        paragraph(known.sentence(name, score_text(known.score))),
         table(("", name), listed, f"On the {counted(len(rows.y), 'row')} of this report", [1]),
     ]
     if model.network.classes is not None:
@@ -181,20 +182,6 @@ def score_text(value: float | None, digits: str = ".4f") -> str:
         return "undefined"
     text = f"{value:{digits}}"
     return text.lstrip("-") if float(text.rstrip("%")) == 0 else text
-
-
-def _held_back(model: Model, rows: Labelled) -> str:
-    learned = model.network.metadata.get("training")
-    counts = learned.get("rows", {}) if isinstance(learned, dict) else {}
-    tested = learned.get("test", {}) if isinstance(learned, dict) else {}
-    if rows.data != model.network.metadata.get("data") or not counts or not tested:
-        return "Measured on all rows of the table."
-    name, value = next(iter(tested.items()))
-    told = score_text(value)
-    return (
-        f"Measured on all rows of the table, of which {counts.get('train', 0):,} were trained on. On the "
-        f"{counts.get('test', 0):,} that were held back, {name.replace('r2', R2)} is {told}."
-    )
 
 
 def _per_class(model: Model, rows: Labelled) -> str:
