@@ -57,7 +57,7 @@ def hidden_layers(
     UnknownNameError
         If there is no such method or hidden layer.
     ParameterError
-        If the record is empty, X is missing, or t-SNE has fewer than 10 rows.
+        If the record is empty, X is missing, or there are fewer than 2 rows, for t-SNE 10.
     MissingExtraError
         If matplotlib is not installed.
 
@@ -83,6 +83,8 @@ def hidden_layers(
             raise unknown_name("plots.hidden_layers: hidden layer", layer, names)
         names = [layer]
     rows = len(record.kept[-1][names[0]])
+    if rows < 2:
+        raise ParameterError("plots.hidden_layers: one row is no picture. Pass at least 2 rows.")
     if method == "tsne" and rows < LEAST_ROWS:
         raise ParameterError(
             f"plots.hidden_layers: t-SNE needs at least {LEAST_ROWS} rows, got {rows}. Pass more, or take "
