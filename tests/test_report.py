@@ -364,6 +364,20 @@ def test_it_says_first_how_good_the_network_is_on_rows_not_trained_on(run):
     assert "of which 4 were trained on: it may do worse on new ones." in top("x", "xor")[1]
 
 
+def test_of_many_classes_it_counts_the_most_frequent_and_says_so(run):
+    k = np.arange(600) % 150
+    pl.DataFrame({"a": k / 100.0, "b": -k / 50.0, "kind": [f"k{i}" for i in k]}).write_csv("t.csv")
+    run("train", "t.csv", "--target", "kind", "--epochs", "1", "--hidden", "4", "--model", "m", "--json")
+    run("report", "m", "t.csv", "-o", "r.html")
+    with open("r.html", encoding="utf-8") as file:
+        text = file.read()
+    listed = text[text.index("the 100 most frequent of 150 classes") :]
+    assert listed[: listed.index("</table>")].count('<th scope="row">') == 100
+    assert (
+        "With 150 classes, a table of which was taken for which could not be read." in Page(text).texts["p"]
+    )
+
+
 # in a browser ------------------------------------------------------------------------------------
 
 

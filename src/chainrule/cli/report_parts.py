@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 R2 = "R²"
 NOTE = "lines and maps are blue for weights above 0 and orange for those below."
 MANY = 15  # columns, above which their table is folded
+LISTED = 100  # classes whose rows are counted
 MOST_CLASSES = 30  # in a matrix that can still be read
 
 
@@ -75,7 +76,7 @@ def _missing(cells: int, whole: int) -> str:
 
 def _classes(rows: Labelled) -> str:
     labels, counts = np.unique(rows.y, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:100]
+    order = np.argsort(-counts, kind="stable")[:LISTED]
     listed = [(printable(str(labels[i])), f"{counts[i]:,}", f"{counts[i] / len(rows.y):.1%}") for i in order]
     text = table(
         (printable(rows.target), "rows", "share"),
@@ -83,7 +84,8 @@ def _classes(rows: Labelled) -> str:
         "Rows of each class",
         [1, 2],
     )
-    return folded(f"all {len(labels)} classes", text) if len(labels) > MANY else text
+    some = f"the {LISTED} most frequent of {len(labels):,}" if len(labels) > LISTED else f"all {len(labels)}"
+    return folded(f"{some} classes", text) if len(labels) > MANY else text
 
 
 def _column(values: polars.Series, kind: str, left_out: str | None) -> tuple[str, ...]:
@@ -202,14 +204,14 @@ def _per_class(model: Model, rows: Labelled) -> str:
         "Each class: the share of right ones among those named so, and among those that are",
         range(1, 5),
     )
-    return folded(f"all {len(labels)} classes", text) if len(labels) > MOST_CLASSES else text
+    return folded(f"all {len(labels):,} classes", text) if len(labels) > MOST_CLASSES else text
 
 
 def _confusion(model: Model, rows: Labelled) -> str:
     labels = [printable(str(label)) for label in model.network.classes.tolist()]
     if len(labels) > MOST_CLASSES:
         return paragraph(
-            f"With {len(labels)} classes, a table of which was taken for which could not be read."
+            f"With {len(labels):,} classes, a table of which was taken for which could not be read."
         )
     matrix = model.network.confusion_matrix(rows.X, rows.y)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
