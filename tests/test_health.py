@@ -141,6 +141,19 @@ def test_what_was_broken_is_found(case, seed):
         assert any(letter.isdigit() for letter in finding.sure), finding.sure
 
 
+def test_values_in_a_large_unit_are_found_and_the_advice_mends_it():
+    X, y = values(0)
+    y = 1e5 * y
+    found = {}
+    for last in ([], [cr.Rescale([y.mean()], [y.std()])]):
+        net = cr.Network([D(16, "relu"), D(1), *last], loss="mse")
+        net.fit(X, y, optimizer=cr.Adam(0.01), epochs=8, seed=0, **QUICK)
+        found[len(last)] = net.diagnose(X, y)
+    assert found[0].kinds == ["one_answer"]
+    assert "Rescale([y.mean()], [y.std()]) as the last layer" in " ".join(str(found[0]).split())
+    assert found[1].healthy
+
+
 def good_sets():
     for name in ("digits", "wine", "iris", "breast-cancer", "diabetes"):
         X, y = BUILT_IN[name](name)
