@@ -5,7 +5,7 @@ VENV   = .venv
 BIN    = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format coverage bench accuracy clean FORCE
+.PHONY: help demo test check format coverage bench accuracy torture clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch, JA
 
 accuracy: $(VENV)/dev.done ## compare accuracies with published ones and other methods, hours; four minutes: make accuracy ARGS=books
 	$(BIN)/python accuracy/run.py $(ARGS)
+
+torture: $(VENV)/dev.done ## kill fits and alter their checkpoints, thousands of times: minutes
+	$(BIN)/python tests/torture.py $(ARGS)
 
 clean: ## remove the environment and everything made here
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -19,7 +19,10 @@ ABOVE_ALL = ("__init__.py", "__main__.py")
 LATE = {
     **{f"cli/{file}.py": {"typer"} for file in ("app", "commands", "explaining_commands")},
     "emit/native/runtime.py": {"llvmlite", "numba"},
-    **{f"estimators/{file}.py": {"sklearn"} for file in ("base", "classifier", "intervals", "regressor")},
+    **{
+        f"estimators/{file}.py": {"sklearn"}
+        for file in ("base", "classifier", "intervals", "regressor", "stopping")
+    },
 }
 """Files that import heavy libraries at their top, and are themselves loaded late."""
 

@@ -184,7 +184,7 @@ def test_own_activations_are_told_apart_in_model_files(name):
         (
             lambda: Dense(4, frozen="w"),
             UnknownNameError,
-            "parameter to freeze 'w' is unknown. Known: W, b",
+            r"parameter to freeze 'w' is unknown; did you mean 'W'\? Known: W, b",
         ),
         (lambda: Dense(4, bias=False, frozen="b"), UnknownNameError, "'b' is unknown. Known: W"),
         (lambda: Maxout(0), ParameterError, "Maxout: units must be a positive int, got 0"),

@@ -571,3 +571,11 @@ def test_plain_mathematics(latex, plain):
 def test_latex_that_the_package_does_not_write(latex, message):
     with pytest.raises(ParameterError, match=message):
         parse_latex(latex)
+
+
+def test_of_a_schedule_the_rate_that_it_was_given():
+    X, y = np.ones((4, 3)), np.arange(4) % 2
+    for rate, shown in ((cr.schedules.OneCycle(0.005), 0.005), (lambda epoch: 0.25 - epoch, 0.25)):
+        net = cr.Network([cr.Dense(2)], loss="cross_entropy", dtype="float64")
+        net.build(3, seed=0)
+        assert net.trace(X, y, optimizer=cr.SGD(rate))["lr"].value == shown

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
+    from .estimators.stopping import CrossValidatedStopping
     from .explain import plots
     from .explain.conventions.comparing import ConventionComparison, compare_conventions
     from .explain.conventions.conventions import Conventions
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .optim.frameworks import framework_optimizer
     from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
     from .training.callbacks import Callback, EarlyStopping
+    from .training.checkpoint import Checkpoint
     from .training.history import History
     from .training.modes import compare_modes
 
@@ -60,9 +62,11 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Add": "nn.merge:Add",
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
+    "Checkpoint": "training.checkpoint:Checkpoint",
     "Concatenate": "nn.merge:Concatenate",
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
+    "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
@@ -130,9 +134,11 @@ __all__ = [
     "BatchNorm",
     "Callback",
     "ChainruleError",
+    "Checkpoint",
     "Concatenate",
     "ConventionComparison",
     "Conventions",
+    "CrossValidatedStopping",
     "Dense",
     "DescentPath",
     "Dropout",

@@ -49,6 +49,10 @@ class ModelFileError(ChainruleError, OSError):
     """A model file that is missing, truncated, or not ours."""
 
 
+class CheckpointError(ModelFileError):
+    """A folder of checkpoints that cannot be used, or checkpoints of another fit."""
+
+
 class CacheError(ChainruleError, OSError):
     """A cache folder that cannot be used, or that others could write to."""
 

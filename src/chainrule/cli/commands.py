@@ -37,6 +37,7 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
         "train wine --optimizer adamw --option weight_decay=0.1",
         "train wine --learning-rate 0.01 --schedule cosine",
         "train digits --early-stopping 10 --epochs 500",
+        "train digits --epochs 500 --checkpoint runs --resume",
         "train digits --config net.toml",
     ),
 )
@@ -75,6 +76,13 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Draw which classes were taken for which: .png or .svg."),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep the training there after each epoch, and each minute."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder, if there is one.")
+    ] = False,
     as_json: JsonOption = False,
     hidden: Annotated[
         Text,
@@ -210,7 +218,19 @@ def train(
 
     kinds = tuple(column or ())
     request = Request(
-        data, single(target), test, split, separator, kinds, config, model, plot, confusion, as_json
+        data=data,
+        target=single(target),
+        test=test,
+        split=split,
+        separator=separator,
+        columns=kinds,
+        config=config,
+        model=model,
+        plot=plot,
+        confusion=confusion,
+        as_json=as_json,
+        checkpoint=checkpoint,
+        resume=resume,
     )
     run(request, context.params)
 

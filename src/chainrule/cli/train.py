@@ -25,7 +25,8 @@ from ..tables.model import keep
 from ..tables.table import Table
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
-from ..training.callbacks import EarlyStopping
+from ..training.callbacks import Callback, EarlyStopping
+from ..training.checkpoint import Checkpoint
 from ..training.history import History
 from ..training.loop import tell
 from ..training.storage import write_whole
@@ -46,6 +47,9 @@ Array = np.ndarray[Any, Any]
 ITERATIONS = 200  # of an optimizer that takes all rows at once, and ends by itself
 
 
+MINUTES = 1.0  # from one checkpoint to the next, where an epoch takes longer
+
+
 @dataclass(frozen=True)
 class Request:
     """What is to be read and written.
@@ -64,6 +68,9 @@ class Request:
     config : str or None
     model, plot, confusion : Path or None
     as_json : bool
+    checkpoint : Path or None
+        The folder of checkpoints.
+    resume : bool
     """
 
     data: str
@@ -77,6 +84,8 @@ class Request:
     plot: Path | None = None
     confusion: Path | None = None
     as_json: bool = False
+    checkpoint: Path | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     for line in _describe(table, encoding, network, goal, counts, settings):
         (tell if request.as_json else print)(line)
     sys.stdout.flush()  # before the progress bar, which goes to standard error
-    history = _fit(parts, network, rule, goal, settings, usual, patience)
+    history = _fit(parts, network, rule, goal, settings, usual, patience, request)
     baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
     test = parts["test"]
     result: dict[str, Any] = {
@@ -174,6 +183,8 @@ def _check(request: Request) -> None:
     )
     if request.test is not None and request.split is not None:
         raise ParameterError("--test and --split both say which rows to test on. Give one of them.")
+    if request.resume and request.checkpoint is None:
+        raise ParameterError("--resume needs to know the folder. Pass --checkpoint FOLDER as well.")
 
 
 def _patience(settings: Settings) -> int | None:
@@ -274,6 +285,7 @@ def _fit(
     settings: Settings,
     usual: Defaults,
     patience: int | None,
+    request: Request,
 ) -> History:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
@@ -286,6 +298,9 @@ def _fit(
             "Leave it out."
         )
     enough = ITERATIONS if rule.whole_batch else usual.epochs_of(rows, batch_size)
+    callbacks: list[Callback] = [] if patience is None else [EarlyStopping("val_loss", patience=patience)]
+    if request.checkpoint is not None:
+        callbacks.append(Checkpoint(request.checkpoint, every_minutes=MINUTES))
     with spoken(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
         history = network.fit(
@@ -298,7 +313,8 @@ def _fit(
             class_weight=balance,
             seed=settings.get("training", "seed", 0),
             engine=settings.get("training", "engine", "auto"),
-            callbacks=[] if patience is None else [EarlyStopping("val_loss", patience=patience)],
+            callbacks=callbacks,
+            resume=request.resume,
         )
     if history.diverged:
         advice = "another --optimizer"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..optim.rates import Array, Course, Schedule
 from ..training.callbacks import Callback
-from ..training.fitting import Past
+from ..training.history import Past
 
 if TYPE_CHECKING:
     from ..training.history import History

@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..optim.rules import Optimizer
-from ..training.fitting import Past
-from ..training.metrics import MeasuredNetwork
+from ..training.history import Past
+from ..training.stored import StoredNetwork
 from .drawing.drawing import draw_network
 from .drawing.graph_drawing import draw_network_graph
 from .drawing.svg import Picture
@@ -28,18 +28,11 @@ if TYPE_CHECKING:
     from .health.findings import Diagnosis
 
 
-class ExplainedNetwork(MeasuredNetwork):
+class ExplainedNetwork(StoredNetwork):
     """A network whose numbers can be followed."""
 
-    def __init__(
-        self,
-        layers: Any,
-        loss: Any,
-        dtype: str = "float32",
-        loss_weights: Sequence[float] | None = None,
-        penalties: str = "whole",
-    ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights, penalties)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
         self._past: Past | None = None  # what the last fit left to the optimizer
 
     def reset(self) -> None:

@@ -11,8 +11,8 @@ from ..emit.engine import compile_program
 from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor
+from ..optim.rates import Course, Custom, Schedule, checked_rates
 from ..optim.rules import LBFGS, SGD, Optimizer, find_optimizer
-from ..optim.schedules import Course, checked_rates
 from ..shapes import evaluate_shape
 from ..training.metrics import MeasuredNetwork
 from ..training.sparse import dense
@@ -47,7 +47,7 @@ class Step:
     network : MeasuredNetwork
     rule : Optimizer
     rate : float
-        The learning rate: of one that changes, that with which a fit begins.
+        The learning rate: of a schedule, the one that it was given; of a function, that for epoch 0.
     program : Program or None
         The training step; None without targets.
     loss : Tensor or None
@@ -85,7 +85,7 @@ class Step:
         self.rule = find_optimizer(network.optimizer or SGD() if optimizer is None else optimizer)
         if isinstance(self.rule, LBFGS):
             self.rule = SGD()
-        self.rate = float(checked_rates(self.rule.schedule, np.array([0]), Course(1, 1), network.dtype)[0])
+        self.rate = self._rate_of(self.rule.schedule)
         self.program: Program | None = None
         self.loss: Tensor | None = None
         g = network.graph
@@ -100,6 +100,12 @@ class Step:
             self.loss = self.program.outputs["loss"]
             self.feed |= self.remembered(self.program, state or {})
             self.feed[g.lr] = np.asarray(self.rate, network.dtype)
+
+    def _rate_of(self, schedule: Schedule) -> float:
+        """A rate for a single step, which has no place in a fit's course."""
+        if isinstance(schedule, Custom):
+            return float(checked_rates(schedule, np.array([0]), Course(1, 1), self.network.dtype)[0])
+        return schedule.learning_rate
 
     def remembered(self, program: Program, state: Mapping[str, Array]) -> dict[Tensor, Array]:
         """What the optimizer knows before the step: its variables are those that are no weights."""

@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
 def network_from(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
     """A network from a file's header and tensors; raises whatever a broken header leads to."""
     attached = {name: value for name, value in tensors.items() if name.startswith(ATTACHED)}
-    weights = {name: value for name, value in tensors.items() if name not in attached}
+    weights = {name: value for name, value in tensors.items() if ":" not in name}  # a checkpoint has others
     nodes, keys = nodes_from_json(header, weights, functions)
     losses = [loss_from_json(value, functions) for value in header["losses"]]
     network = Network(

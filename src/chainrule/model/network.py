@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
-from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
+from ..errors import ParameterError, ShapeError, unknown_name
 from ..explain.ledger.ledger import Ledger, checked_record
 from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
@@ -21,11 +19,11 @@ from ..optim.rules import Adam, Optimizer, find_optimizer
 from ..optim.schedules import Course, checked_rates
 from ..training.callbacks import checked_callbacks
 from ..training.data import Coding, row_weights
-from ..training.describe import coding_to_json, network_to_json
-from ..training.fitting import Fit, Past, Rows, Validation
-from ..training.history import History
+from ..training.fitting import Fit, Rows, Validation
+from ..training.history import History, Past
 from ..training.loop import Plan, tell
-from ..training.storage import attachment_key, write_model
+from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
+from .cross_validated import StoppingReport, fit_cross_validated_stopping
 
 Array = np.ndarray[Any, Any]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
@@ -88,8 +86,6 @@ class Network(ExplainedNetwork):
         penalties: str = "whole",
     ) -> None:
         super().__init__(layers, loss, dtype, loss_weights, penalties)
-        self.metadata: dict[str, Any] = {}
-        self.attachments: dict[str, bytes] = {}
 
     # training ---------------------------------------------------------------------------------
 
@@ -111,6 +107,7 @@ class Network(ExplainedNetwork):
         verbose: bool = True,
         callbacks: Iterable[Any] = (),
         go_on: bool = False,
+        resume: bool = False,
         record: Ledger | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
@@ -155,6 +152,10 @@ class Network(ExplainedNetwork):
         go_on : bool
             Go on as if the last fit had not ended: with what its optimizer remembers, and with the random
             numbers of the epochs and steps that would have come next. Schedules start anew.
+        resume : bool
+            Go on from the last checkpoint in the folder of the `Checkpoint` among the callbacks, to `epochs`
+            in all, bit for bit as if the fit had not ended; start anew where there is none. All else must be
+            as it was.
         record : Ledger, optional
             Writes down what moved chosen weights, step by step; the weights become the same. Trains with
             the NumPy engine.
@@ -171,6 +172,9 @@ class Network(ExplainedNetwork):
             If an argument is outside what is accepted, the network's type cannot hold the learning rate, or
             there is no fit of this kind of optimizer to go on from; UnknownNameError for an engine, optimiser
             or metric that does not exist.
+        CheckpointError
+            If a checkpoint is one of another network, other data or other settings, with the differences;
+            or if the folder cannot be used.
 
         Warns
         -----
@@ -196,15 +200,29 @@ class Network(ExplainedNetwork):
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
+        checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
         past = self._past_of(rule) if go_on else Past()
+        saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
+        if saved is not None:
+            past = saved.past
         plan = Plan(rows, size, epochs, shuffle, seed, past.epochs, past.steps)
         looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.steps
         checked_rates(rule.schedule, looked_at, Course(plan.steps, epochs), self.dtype)
+        identity = {}
+        if checkpoint is not None:
+            given: dict[str, Any] = {"X": tables, "y": ts, "weights": [weights]}
+            if validation is not None:
+                given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
+            identity = identity_of(self, rule, plan, given, watching, codings)
+        if saved is not None:
+            require_same(saved, identity)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
+        if saved is not None:
+            self._take(saved.weights)
         if not self.built:
             self._fill(seed)
         data = Rows(tables, ts, weights, codings)
-        job = Fit(self, rule, plan, data, validation, engine, watching, past, record)
+        job = Fit(self, rule, plan, data, validation, engine, watching, past, record, identity, saved)
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:
@@ -214,6 +232,58 @@ class Network(ExplainedNetwork):
             tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
         self._past = job.past
         return history
+
+    def fit_cross_validated_stopping(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        cv: Any = 10,
+        groups: Any = None,
+        n_jobs: int | None = None,
+        **settings: Any,
+    ) -> StoppingReport:
+        """Find by cross-validation how many epochs to train, then train so long on all rows.
+
+        For each fold a copy of the network is trained on the other folds for `epochs`, and the epoch after
+        which its validation loss is smallest is noted; the network itself is then trained on all rows for the
+        mean of these. So no row has to be kept out of the final training to know when to stop.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`; for networks with one input and one output.
+        epochs : int
+            The most that a fold is trained.
+        cv : int, splitter or iterable of (train, test)
+            As scikit-learn's: a number of folds (stratified for classes), or GroupKFold(5),
+            TimeSeriesSplit(5), ...
+        groups : array-like, shape (rows,), optional
+            For splitters that keep the rows of a group together.
+        n_jobs : int, optional
+            How many folds are trained at once, by joblib and the backend that is chosen there; -1 for as many
+            as there are processors.
+        **settings
+            Of `fit`: optimizer, batch_size, sample_weight, class_weight, shuffle, seed, engine, verbose.
+
+        Returns
+        -------
+        StoppingReport
+            Printed, a table of the folds and how much they disagree.
+
+        Raises
+        ------
+        ParameterError
+            If the rows cannot be split so, or a setting belongs to the procedure.
+
+        References
+        ----------
+        Mitchell (1997), Machine Learning, section 4.6.5.
+        """
+        return fit_cross_validated_stopping(
+            self, X, y, epochs=epochs, cv=cv, groups=groups, n_jobs=n_jobs, **settings
+        )
 
     def _past_of(self, rule: Optimizer) -> Past:
         if self._past is None or self.optimizer is None or self.optimizer.rule != rule.rule:
@@ -237,46 +307,3 @@ class Network(ExplainedNetwork):
         listed = [metrics] if isinstance(metrics, str) else metrics
         scorers = {name: self.scorer(name) for name in listed}
         return Validation(Rows(rows, ts, None, codings), scorers, (pair[0], pair[1]))
-
-    # files ------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights, layers and labels to one file, whole or not at all.
-
-        The file is safetensors, with all else as JSON in its header.
-
-        Parameters
-        ----------
-        path : path-like
-            By habit something.chainrule.
-
-        Raises
-        ------
-        NotFittedError
-            If there are no weights yet.
-        ParameterError
-            If `metadata` holds what JSON cannot, or `attachments` anything but bytes by names.
-        ModelFileError
-            If the file cannot be written, is write-protected, or is a folder or a device.
-        """
-        write_model(path, *self.file_content())
-
-    def file_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """The header and the tensors of a model file; errors as in `save`."""
-        if not self.built:
-            raise NotFittedError("the network has no weights to save. Call fit, or build(inputs, seed=0).")
-        header = {
-            **network_to_json(self),
-            "targets": [coding_to_json(coding) for coding in self._codings],
-            "optimizer": None if self.optimizer is None else self.optimizer.to_json(),
-            "metadata": self.metadata,
-        }
-        try:
-            json.dumps(header, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ParameterError(f"save: metadata must be what JSON can hold ({error}).") from None
-        attached = {attachment_key(name): name for name in self.attachments}
-        if not all(isinstance(content, bytes) for content in self.attachments.values()):
-            raise ParameterError("save: attachments must be bytes by name. Pass e.g. {'notes': b'...'}.")
-        tensors = {key: np.frombuffer(self.attachments[name], np.uint8) for key, name in attached.items()}
-        return header, {**self.parameters, **tensors}

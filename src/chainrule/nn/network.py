@@ -70,15 +70,8 @@ class Graph:
 class BaseNetwork(Structure):
     """A network's structure with the graph that it makes."""
 
-    def __init__(
-        self,
-        layers: Any,
-        loss: Any,
-        dtype: str = "float32",
-        loss_weights: Sequence[float] | None = None,
-        penalties: str = "whole",
-    ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights, penalties)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
         self.optimizer: Optimizer | None = None
         self._graph: Graph | None = None
         self._graph_frozen: list[frozenset[str]] = []  # what was frozen when the graph was made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .metrics import MeasuredNetwork
 
 Array = np.ndarray[Any, Any]
+WEIGHTS = "weights:"  # before the names of weights, among what a callback remembers
 MOMENTS = ("on_fit_begin", "on_epoch_end", "on_fit_end")
 
 
@@ -115,6 +117,17 @@ class EarlyStopping(Callback):
                 f"{self.monitor} has not become better for {waited}; its best was {self.best:.6g}, "
                 f"in epoch {self.best_epoch}"
             )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint is to hold of it."""
+        weights = {f"{WEIGHTS}{name}": value for name, value in self._weights.items()}
+        return {"best": self.best, "best_epoch": self.best_epoch, **weights}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take up what `state` gave."""
+        self.best, self.best_epoch = float(state["best"]), int(state["best_epoch"])
+        own = {name for name in state if name.startswith(WEIGHTS)}
+        self._weights = {name.removeprefix(WEIGHTS): state[name] for name in own}
 
     def on_fit_end(self, network: MeasuredNetwork, history: History) -> None:
         if self.restore_best and self._weights:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,15 +20,17 @@ from ..optim.rules import Optimizer
 from ..optim.schedules import Constant, Course, checked_rates
 from ..shapes import evaluate_shape
 from .callbacks import call
+from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .divergence import blame
-from .history import History
+from .history import History, Past
 from .loop import Divergence, Interrupt, Loop, Plan, finite
 from .progress import Bar, Progress
+from .resume import Saved, content, remembering
 from .sparse import Unpacked, dense, is_sparse, wholly_dense
 
 if TYPE_CHECKING:
-    from .metrics import MeasuredNetwork
+    from .stored import StoredNetwork
 
 Array = np.ndarray[Any, Any]
 
@@ -52,23 +54,6 @@ class Validation:
     given: tuple[Any, Any]
 
 
-@dataclass(frozen=True)
-class Past:
-    """What a fit leaves behind for one that goes on from there, beside the weights.
-
-    Attributes
-    ----------
-    epochs, steps : int
-        How many there have been.
-    state : dict of str to ndarray
-        What the rule remembers, by the names of its leaves: velocities, means of squared gradients, ...
-    """
-
-    epochs: int = 0
-    steps: int = 0
-    state: dict[str, Array] = field(default_factory=dict)
-
-
 class Recorder(Protocol):
     """Writes a training down: it runs the steps in place of the engine's runner."""
 
@@ -87,7 +72,7 @@ class Fit:
 
     Parameters
     ----------
-    network : MeasuredNetwork
+    network : StoredNetwork
         With weights.
     rule : Optimizer
     plan : Plan
@@ -99,6 +84,10 @@ class Fit:
         What the rule remembers from the start.
     record : Recorder, optional
         Writes the steps down; the engine is NumPy's then.
+    identity : dict, optional
+        What a checkpoint says of the fit; needed where `callbacks` has a `Checkpoint`.
+    saved : Saved, optional
+        The checkpoint from which it goes on, whose weights the network has already.
 
     Attributes
     ----------
@@ -113,7 +102,7 @@ class Fit:
 
     def __init__(
         self,
-        network: MeasuredNetwork,
+        network: StoredNetwork,
         rule: Optimizer,
         plan: Plan,
         rows: Rows,
@@ -122,6 +111,8 @@ class Fit:
         callbacks: list[Any],
         past: Past | None = None,
         record: Recorder | None = None,
+        identity: Mapping[str, Any] | None = None,
+        saved: Saved | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
@@ -134,6 +125,8 @@ class Fit:
             self.program = network.gradient_program(weighted=weighted)
         else:
             self.program = network.program(rule, weighted=weighted)
+        if engine == "auto" and saved is not None:
+            engine = saved.header["engine"]
         if record is not None:
             engine = "numpy"
         if engine == "auto":
@@ -156,18 +149,27 @@ class Fit:
         self.past = Past() if past is None else past
         self.minimum: Minimum | None = None
         self.fault: str | None = None
+        self.checkpoint = next((c for c in callbacks if isinstance(c, Checkpoint)), None)
+        self.identity, self.saved = dict(identity or {}), saved
 
     def run(self, verbose: bool) -> History:
         """Train to the end, Ctrl-C, or until something stops it."""
         network, history = self.network, self.history
         self.runner.load({**self._starts(), **network._values(self.program)})
         call(self.callbacks, "on_fit_begin", network, history)
+        start = self._go_on() if self.saved is not None else Position(0, 0, np.zeros(0))
         tables = [self.given.get(x) for x in self.program.inputs]
         sparse = any(map(is_sparse, tables))
         unpacked = Unpacked(self.program.inputs, tables, self.plan.batch_size) if sparse else None
-        loop = Loop(self.runner, self.plan, self._inputs, self.progress, unpacked)
+        loop = Loop(
+            self.runner, self.plan, self._inputs, self.progress, unpacked, (start.epoch, start.losses)
+        )
+        if self.checkpoint is not None:
+            self.checkpoint.begin(history, self.saved is not None)
+            loop.stride = self.checkpoint.every_steps
+            loop.between = lambda done: self._write_within(loop)
         started = time.perf_counter()
-        bar = Bar(self.plan.epochs, self.plan.steps) if verbose else Progress()
+        bar = Bar(self.plan.epochs, self.plan.steps, loop.done) if verbose else Progress()
         effort = network.work(self.program, self.plan.batch_size)[0]
         quiet = history.engine == "numpy" or self.rule.whole_batch  # compiled loops see to it themselves
         with bar as self.progress, calm(effort) if quiet else nullcontext():
@@ -175,8 +177,10 @@ class Fit:
             try:
                 if isinstance(self.rule, LBFGS):
                     history.interrupted = self._minimise(self.rule, loop)
-                else:
+                elif history.stopped is None:
                     history.interrupted = loop.run(self._on_epoch)
+                    if history.interrupted and loop.divergence is None and not loop.torn:
+                        self._write_within(loop, at_once=True)
             finally:
                 state = self.runner.state
                 self._hand_over(state)
@@ -234,6 +238,8 @@ class Fit:
         self.progress.epoch(history)
         if self.callbacks:
             call(self.callbacks, "on_epoch_end", network, history)
+        if self.checkpoint is not None:
+            self._write_epoch(self.checkpoint)
         return history.stopped is None
 
     def _hand_over(self, state: Mapping[Tensor, Array]) -> None:
@@ -305,6 +311,50 @@ class Fit:
         self.fault = (
             f"{self.history.stopped}, and training ended with the weights of before that step. {hint}"
         )
+
+    # checkpoints ------------------------------------------------------------------------------
+
+    def _go_on(self) -> Position:
+        """Take up the history and the callbacks' memories of the checkpoint; where the fit was."""
+        assert self.saved is not None
+        known = self.saved.part("history")
+        self.history.learning_rate = known.pop("learning_rate").tolist()
+        for values in zip(*(known[name].tolist() for name in self.history.measures), strict=True):
+            self.history.record(dict(zip(self.history.measures, values, strict=True)))
+        self.history.stopped = self.saved.header["stopped"]
+        for i, callback in enumerate(remembering(self.callbacks)):
+            callback.restore(self.saved.part(f"callback{i}"))
+        return self.saved.position
+
+    def _write_epoch(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint after an epoch, if it is time."""
+        epochs = self.history.epochs
+        due = epochs % checkpoint.every_epochs == 0 or epochs == self.plan.epochs or self.history.stopped
+        best = checkpoint.improved(self.history)
+        if due or best:
+            position = Position(epochs, 0, np.zeros(0))
+            found = self._content(position, self.runner.state)
+            if best:
+                checkpoint.write(position, found, best=True)
+            if due:
+                checkpoint.write(position, found)
+
+    def _write_within(self, loop: Loop, at_once: bool = False) -> None:
+        """A checkpoint in the middle of an epoch, if it is time and all numbers are finite."""
+        if self.checkpoint is None or not (at_once or self.checkpoint.due_within(loop.done)):
+            return
+        state = self.runner.state
+        if finite(state):
+            epoch, step = divmod(loop.done, self.plan.steps)
+            position = Position(epoch, step, loop.losses[:step])
+            self.checkpoint.write(position, self._content(position, state))
+
+    def _content(self, position: Position, state: Mapping[Tensor, Array]) -> Content:
+        leaves = self.graph.parameters.items()
+        weights = {name: state[leaf] for name, leaf in leaves if leaf in state}
+        memory = {leaf.name or "": state[leaf] for leaf in self._remembered()}
+        parts = self.history, self.callbacks
+        return content(self.network, self.identity, position, weights, memory, *parts)
 
     # what the rule remembers ------------------------------------------------------------------
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..checks import counted
 
 if TYPE_CHECKING:
     from .divergence import Fault
 
+Array = np.ndarray[Any, Any]
 KEPT = 500  # epochs that a model file holds: as fine as any picture of them
 
 
@@ -118,3 +122,20 @@ class History:
         if self.stopped:
             parts.append("stopped")
         return f"<History of {counted(self.epochs, 'epoch')}: {', '.join(parts)}>"
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a fit leaves behind for one that goes on from there, beside the weights.
+
+    Attributes
+    ----------
+    epochs, steps : int
+        How many there have been.
+    state : dict of str to ndarray
+        What the rule remembers, by the names of its leaves: velocities, means of squared gradients, ...
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    state: dict[str, Array] = field(default_factory=dict)

@@ -162,6 +162,21 @@ class Loop:
     progress : Progress
     unpacked : Unpacked, optional
         Where tables are sparse: makes their rows dense, some at a time.
+    start : (int, ndarray), optional
+        Where a fit goes on: so many epochs are finished, and the losses of the next one's steps so far.
+
+    Attributes
+    ----------
+    done : int
+        How many steps there have been.
+    losses : ndarray of float64, shape (steps,)
+        Of the present epoch.
+    torn : bool
+        Whether a second Ctrl-C ended it at once, so that the variables may be those of a later step.
+    between : callable, optional
+        ``between(done)`` is called in the middle of epochs, after slices.
+    stride : int or None
+        Slices end at multiples of so many steps.
     """
 
     def __init__(
@@ -171,13 +186,21 @@ class Loop:
         arrays: Callable[[int, int], Sequence[Any]],
         progress: Progress,
         unpacked: Unpacked | None = None,
+        start: tuple[int, Array] = (0, np.zeros(0)),
     ) -> None:
         self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
         self.unpacked = unpacked
         self.shuffler, self.pace = Shuffler(plan.seed), Pace()
         self.in_order = np.arange(plan.rows)
         self.divergence: Divergence | None = None
-        self._keep(0)
+        self.torn = False
+        self.between: Callable[[int], None] | None = None
+        self.stride: int | None = None
+        self.first_epoch, earlier = start
+        self.done, self.kept_at = 0, 0.0
+        self.losses = np.zeros(plan.steps)
+        self.losses[: len(earlier)] = earlier
+        self._keep(self.first_epoch * plan.steps + len(earlier))
 
     def run(self, on_epoch: Callable[[float], bool]) -> bool:
         """Train until the plan is done, Ctrl-C, a loss that is not finite, or until told to stop.
@@ -197,24 +220,26 @@ class Loop:
         """
         with Interrupt() as interrupt:
             try:
-                for epoch in range(self.plan.epochs):
+                for epoch in range(self.first_epoch, self.plan.epochs):
                     loss = self._epoch(epoch, interrupt)
                     if loss is None or not on_epoch(loss) or interrupt.requested:
                         break
                 if self.divergence is None and not self._finite():
                     self._go_back(self.done, math.nan)
             except KeyboardInterrupt:
-                interrupt.requested = True
+                interrupt.requested = self.torn = True
         return interrupt.requested
 
     def _epoch(self, epoch: int, interrupt: Interrupt) -> float | None:
         """The mean loss of an epoch; None if it was not finished."""
         steps = self.plan.steps
-        first, every = epoch * steps, np.empty(steps)
+        first, every = epoch * steps, self.losses
         order = self._order(epoch)
-        done = 0
+        done = self.done - first
         while done < steps:
             count = min(self.pace.steps, steps - done)
+            if self.stride is not None:
+                count = min(count, self.stride - (first + done) % self.stride)
             started = time.perf_counter()
             losses = self._steps(order, first, done, count)
             now = time.perf_counter()
@@ -232,8 +257,11 @@ class Loop:
                     self._go_back(self.done, math.nan)
                     return None
                 self._keep(self.done)
-            if interrupt.requested and done < steps:
-                return None
+            if done < steps:
+                if interrupt.requested:
+                    return None
+                if self.between is not None:
+                    self.between(self.done)
         # of them all at once: a sum of the sums of slices would depend on the clock
         return self.plan.mean(every)
 

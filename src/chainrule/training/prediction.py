@@ -29,15 +29,8 @@ WORTH = 2e6  # operations from which compiled loops beat NumPy's calls
 class PredictingNetwork(BaseNetwork):
     """A network with what it knows of its targets, and its compiled programs."""
 
-    def __init__(
-        self,
-        layers: Any,
-        loss: Any,
-        dtype: str = "float32",
-        loss_weights: Sequence[float] | None = None,
-        penalties: str = "whole",
-    ) -> None:
-        super().__init__(layers, loss, dtype, loss_weights, penalties)
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        super().__init__(*settings, **named)
         self._codings: list[Coding] = []  # of each output's targets; empty before a fit
         self._runners: dict[str, tuple[Any, Runner]] = {}
         self._works: dict[tuple[Program, int], tuple[float, float]] = {}

@@ -32,12 +32,12 @@ class Progress:
 class Bar(Progress):
     """A bar on standard error: epoch, loss, validation loss, time left."""
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        self.epochs = epochs
+        self.epochs, self.first = epochs, done // steps
         self.started = time.perf_counter()
         self.console = Console(stderr=True)
         self.live = self.console.is_terminal
@@ -57,7 +57,13 @@ class Bar(Progress):
             disable=not self.live,
         )
         self.task = self.bar.add_task(
-            "", total=epochs * steps, epoch=0, epochs=epochs, width=len(str(epochs)), losses=""
+            "",
+            total=epochs * steps,
+            completed=done,
+            epoch=done // steps,
+            epochs=epochs,
+            width=len(str(epochs)),
+            losses="",
         )
 
     def __enter__(self) -> Self:
@@ -79,7 +85,7 @@ class Bar(Progress):
         self.last = {"epoch": history.epochs, "losses": _losses(history)}
         if not self.live and self._has_line(history.epochs):
             seconds = time.perf_counter() - self.started
-            left = seconds / history.epochs * (self.epochs - history.epochs)
+            left = seconds / (history.epochs - self.first) * (self.epochs - history.epochs)
             self.console.print(
                 f"epoch {history.epochs:>{len(str(self.epochs))}}/{self.epochs}  {_losses(history)}  "
                 f"{seconds:.1f} s, {left:.1f} s left",
