@@ -410,6 +410,12 @@ MISTAKES = [
 ]
 
 
+def test_rows_that_a_layer_sees_alike_are_one_point():
+    (axes,) = parts(cr.plots.hidden_layers(DEEP, np.ones((12, X.shape[1]))))
+    assert np.ptp(axes.collections[0].get_offsets(), axis=0).max() == 0
+    assert axes.get_xlabel() == "component 1 (0%)"
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "message"), MISTAKES, ids=lambda value: value if isinstance(value, str) else ""
 )

@@ -131,7 +131,8 @@ def _flattened(views: list[Array], method: str, seed: int) -> tuple[list[Array],
         return [np.hstack([view, np.zeros_like(view)]) for view in views], ("activation", "")
     from sklearn.decomposition import PCA
 
-    model = PCA(2, svd_solver="full").fit(views[-1])
+    with np.errstate(invalid="ignore"):  # the shares of a variance of 0, where all rows are seen alike
+        model = PCA(2, svd_solver="full").fit(views[-1])
     share = np.nan_to_num(model.explained_variance_ratio_)
     names = (f"component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
     return [model.transform(view) for view in views], names
