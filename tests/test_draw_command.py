@@ -100,6 +100,8 @@ def test_all_rows_are_drawn_as_means(run, iris, tmp_path):
         ("draw iris --output net.png", "--output: net.png: diagrams are SVG. Name it .svg."),
         ("draw iris --output no/net.svg", "--output: "),
         ("draw iris --row 1 --output net.svg", "--row: of which table? Name DATA as well."),
+        ("draw iris --edges gradients -o net.svg", "--edges gradients: of which rows? Name DATA as well."),
+        ("draw iris --neurons activations -o net.svg", "--neurons activations: of which rows?"),
         (
             "draw iris iris --row 151 --output net.svg",
             "--row 151: iris has 150 rows. Pass a number from 1 to 150",
@@ -110,7 +112,6 @@ def test_all_rows_are_drawn_as_means(run, iris, tmp_path):
         ("draw iris --neurons x --output net.svg", "neurons 'x' is unknown"),
         ("draw iris --form long --output net.svg", "form 'long' is unknown"),
         ("draw iris --theme lite --output net.svg", "theme 'lite' is unknown"),
-        ("draw iris --edges gradients --output net.svg", "gradients, targets and rows belong to data"),
         ("draw nothing --output net.svg", "nothing"),
     ],
 )

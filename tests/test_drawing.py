@@ -339,6 +339,13 @@ def test_one_picture_is_the_same_each_time():
         ({"X": [[1.0, 2]], "neurons": "gradients"}, "ParameterError", "no gradients without targets"),
         ({"X": [[1.0, 2]], "rows": 1}, "ParameterError", "no row 1; the data have 1 row, from 0"),
         ({"X": [[1.0, 2]], "rows": []}, "ParameterError", "rows is empty"),
+        (
+            {"X": [[1.0, 2]], "rows": "a"},
+            "ParameterError",
+            "a row's number or a list of them, got 'a'",
+        ),
+        ({"X": [[1.0, 2]], "rows": 0.5}, "ParameterError", "got 0.5. Pass e.g. rows="),
+        ({"X": [[1.0, 2]], "rows": [True]}, "ParameterError", "must be a row's number"),
         ({"X": [[1.0, 2, 3]]}, "ShapeError", "3"),
     ],
 )

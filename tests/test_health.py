@@ -97,7 +97,9 @@ BROKEN = {
     "low biases": ("dead_units", task, lambda: classifier(D(16, "relu", bias=LOW)), cr.SGD(0.1)),
     "large tanh weights": ("saturated_units", task, lambda: deep(1, "tanh", 60.0), cr.SGD(0.1)),
     "SGD(1e-6)": ("rate_too_small", task, shallow, cr.SGD(1e-6)),
+    "SGD(3e-5)": ("rate_too_small", task, shallow, cr.SGD(3e-5)),
     "Adam(1e-7)": ("rate_too_small", task, shallow, cr.Adam(1e-7)),
+    "Adam(2e-6)": ("rate_too_small", task, shallow, cr.Adam(2e-6)),
     "SGD(30)": ("rate_too_large", task, lambda: classifier(D(16, "tanh")), cr.SGD(30.0)),
     "a linear unit": ("rate_too_large", values, lambda: regressor(), cr.SGD(1.05)),
     "a column in thousands": ("unscaled_inputs", lambda s: with_column(s, thousands), shallow, cr.Adam()),
@@ -137,6 +139,19 @@ def test_what_was_broken_is_found(case, seed):
     for finding in (finding for diagnosis in told for finding in diagnosis):
         assert finding.seen.endswith(".")
         assert any(letter.isdigit() for letter in finding.sure), finding.sure
+
+
+def test_values_in_a_large_unit_are_found_and_the_advice_mends_it():
+    X, y = values(0)
+    y = 1e5 * y
+    found = {}
+    for last in ([], [cr.Rescale([y.mean()], [y.std()])]):
+        net = cr.Network([D(16, "relu"), D(1), *last], loss="mse")
+        net.fit(X, y, optimizer=cr.Adam(0.01), epochs=8, seed=0, **QUICK)
+        found[len(last)] = net.diagnose(X, y)
+    assert found[0].kinds == ["one_answer"]
+    assert "Rescale([y.mean()], [y.std()]) as the last layer" in " ".join(str(found[0]).split())
+    assert found[1].healthy
 
 
 def good_sets():

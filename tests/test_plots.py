@@ -1,5 +1,7 @@
 """Plots: each figure shows what it says, with labels, and every mistake is said."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -367,6 +369,14 @@ MISTAKES = [
     ),
     (lambda: cr.plots.error_surface(ONE, X, X[:, 0], ("W1[0, 0]", "x[0]")), "ParameterError", "is no weight"),
     (lambda: cr.plots.error_surface(ONE, X, X[:, 0], ("W1[0, 0]", "W1[0, 3]")), "ShapeError", "3"),
+    *(
+        (lambda own=own: cr.plots.error_surface(ONE, X, Y, ("W1", "W2"), **own), "ParameterError", message)
+        for own, message in (
+            ({"span": -1}, "span must be above 0 and finite, got -1"),
+            ({"span": math.nan}, "span must be above 0"),
+            ({"resolution": 1}, "resolution must be at least 2"),
+        )
+    ),
     (
         lambda: cr.plots.error_surface(ONE, X, X[:, 0], path=cr.DescentPath()),
         "ParameterError",
@@ -392,11 +402,18 @@ MISTAKES = [
     (lambda: cr.plots.hidden_layers(DEEP, X, method="pka"), "UnknownNameError", "did you mean 'pca'"),
     (lambda: cr.plots.hidden_layers(DEEP, X, layer="hidden2"), "UnknownNameError", "did you mean 'hidden1'"),
     (lambda: cr.plots.hidden_layers(DEEP, X[:9], method="tsne"), "ParameterError", "at least 10 rows, got 9"),
+    (lambda: cr.plots.hidden_layers(DEEP, X[:1]), "ParameterError", "one row is no picture"),
     (lambda: cr.plots.hidden_layers(ONE, X), "ParameterError", "has no hidden layer"),
     (lambda: cr.plots.hidden_layers(DEEP, X, [1.0]), "ParameterError", "for each of 12 rows, got shape"),
     (lambda: cr.plots.hidden_layers(cr.HiddenViews(X), X), "ParameterError", "Leave X and y out"),
     (lambda: cr.plots.hidden_layers(cr.HiddenViews(X)), "ParameterError", "has kept nothing yet"),
 ]
+
+
+def test_rows_that_a_layer_sees_alike_are_one_point():
+    (axes,) = parts(cr.plots.hidden_layers(DEEP, np.ones((12, X.shape[1]))))
+    assert np.ptp(axes.collections[0].get_offsets(), axis=0).max() == 0
+    assert axes.get_xlabel() == "component 1 (0%)"
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,47 @@ def test_a_model_made_in_python_is_reported_on_as_well(run):
     assert set(told) == {"task", "rows", "test", "baseline", "findings", "report"}
 
 
+def test_it_says_first_how_good_the_network_is_on_rows_not_trained_on(run):
+    def top(model, data):
+        run("report", model, data, "-o", "r.html")
+        with open("r.html", encoding="utf-8") as file:
+            read = Page(file.read())
+        return read.texts["dl"], read.texts["p"]
+
+    table(100).write_csv("t.csv")
+    table(40).write_csv("new.csv")
+    quick = ("--target", "kind", "--epochs", "2", "--engine", "numpy", "--json", "--model")
+    score = json.loads(run("train", "t.csv", *quick, "m")[0])["test"]["accuracy"]
+    facts, told = top("m", "./t.csv")  # the same table by another path
+    assert facts.startswith(f"Accuracy on rows not trained on{score:.1%} on 20 rowsAccuracy")
+    assert " on 100 rows, 80 of them trained on" in facts
+    assert f"of which 80 were trained on. On the 20 that were held back, accuracy is {score:.4f}." in told
+    facts, told = top("m", "new.csv")
+    assert "trained on" not in facts
+    assert "was trained on 80 rows of t.csv: where rows of this table are among them" in told
+
+    run("train", "t.csv", "--test", "new.csv", *quick, "apart")
+    facts, told = top("apart", "t.csv")
+    assert " on 100 rows, all of them trained on" in facts
+    assert "On the 40 of another table that it was tested on, accuracy is" in told
+    run("train", "xor", "--epochs", "2", "--model", "x")
+    assert "of which 4 were trained on: it may do worse on new ones." in top("x", "xor")[1]
+
+
+def test_of_many_classes_it_counts_the_most_frequent_and_says_so(run):
+    k = np.arange(600) % 150
+    pl.DataFrame({"a": k / 100.0, "b": -k / 50.0, "kind": [f"k{i}" for i in k]}).write_csv("t.csv")
+    run("train", "t.csv", "--target", "kind", "--epochs", "1", "--hidden", "4", "--model", "m", "--json")
+    run("report", "m", "t.csv", "-o", "r.html")
+    with open("r.html", encoding="utf-8") as file:
+        text = file.read()
+    listed = text[text.index("the 100 most frequent of 150 classes") :]
+    assert listed[: listed.index("</table>")].count('<th scope="row">') == 100
+    assert (
+        "With 150 classes, a table of which was taken for which could not be read." in Page(text).texts["p"]
+    )
+
+
 # in a browser ------------------------------------------------------------------------------------
 
 

@@ -246,7 +246,8 @@ def predict(
     model: ModelArgument,
     data: DataArgument,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write there; without --json, print nothing.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there; without --json, print nothing."),
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column for each class.")

@@ -59,6 +59,9 @@ def draw(request: Request) -> None:
     if data is None:
         if request.row is not None:
             raise ParameterError("--row: of which table? Name DATA as well.")
+        for option, value in (("--edges", request.edges), ("--neurons", request.neurons)):
+            if value == "gradients" or (option, value) == ("--neurons", "activations"):
+                raise ParameterError(f"{option} {value}: of which rows? Name DATA as well.")
         with spoken(Settings()):
             network, X, y = load(request.path), None, None
     else:

@@ -39,7 +39,7 @@ def explain(
         typer.Option("--format", metavar="FORMAT", help="table, text, json, markdown or html."),
     ] = "table",
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write there, and print nothing.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, and print nothing.")
     ] = None,
     notation: NotationOption = None,
     layers: Annotated[
@@ -101,7 +101,7 @@ def explain(
 )
 def draw(
     model: ModelArgument,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it: .svg.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it: .svg.")],
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="A built-in set or a file, to show its numbers.")
     ] = None,

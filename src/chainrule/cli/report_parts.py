@@ -18,6 +18,7 @@ from ..tables.sources import sources
 from ..tables.wording import printable, shown
 from .baseline import r2
 from .report import predictions
+from .report_origin import origin
 from .report_wrong import cell
 from .use import Labelled, Model
 
@@ -28,6 +29,7 @@ Array = np.ndarray[Any, Any]
 R2 = "R²"
 NOTE = "lines and maps are blue for weights above 0 and orange for those below."
 MANY = 15  # columns, above which their table is folded
+LISTED = 100  # classes whose rows are counted
 MOST_CLASSES = 30  # in a matrix that can still be read
 
 
@@ -74,7 +76,7 @@ def _missing(cells: int, whole: int) -> str:
 
 def _classes(rows: Labelled) -> str:
     labels, counts = np.unique(rows.y, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:100]
+    order = np.argsort(-counts, kind="stable")[:LISTED]
     listed = [(printable(str(labels[i])), f"{counts[i]:,}", f"{counts[i] / len(rows.y):.1%}") for i in order]
     text = table(
         (printable(rows.target), "rows", "share"),
@@ -82,7 +84,8 @@ def _classes(rows: Labelled) -> str:
         "Rows of each class",
         [1, 2],
     )
-    return folded(f"all {len(labels)} classes", text) if len(labels) > MANY else text
+    some = f"the {LISTED} most frequent of {len(labels):,}" if len(labels) > LISTED else f"all {len(labels)}"
+    return folded(f"{some} classes", text) if len(labels) > MANY else text
 
 
 def _column(values: polars.Series, kind: str, left_out: str | None) -> tuple[str, ...]:
@@ -165,9 +168,9 @@ def results(model: Model, rows: Labelled, result: Mapping[str, Any]) -> str:
     if f"linear_{score}" in result["baseline"]:
         scored.append(("a linear model", result["baseline"][f"linear_{score}"]))
     listed = [(own, score_text(value)) for own, value in scored]
-    note = _held_back(model, rows)
+    known = origin(model, rows)
     parts = [
-        paragraph(note),
+        paragraph(known.sentence(name, score_text(known.score))),
         table(("", name), listed, f"On the {counted(len(rows.y), 'row')} of this report", [1]),
     ]
     if model.network.classes is not None:
@@ -181,20 +184,6 @@ def score_text(value: float | None, digits: str = ".4f") -> str:
         return "undefined"
     text = f"{value:{digits}}"
     return text.lstrip("-") if float(text.rstrip("%")) == 0 else text
-
-
-def _held_back(model: Model, rows: Labelled) -> str:
-    learned = model.network.metadata.get("training")
-    counts = learned.get("rows", {}) if isinstance(learned, dict) else {}
-    tested = learned.get("test", {}) if isinstance(learned, dict) else {}
-    if rows.data != model.network.metadata.get("data") or not counts or not tested:
-        return "Measured on all rows of the table."
-    name, value = next(iter(tested.items()))
-    told = score_text(value)
-    return (
-        f"Measured on all rows of the table, of which {counts.get('train', 0):,} were trained on. On the "
-        f"{counts.get('test', 0):,} that were held back, {name.replace('r2', R2)} is {told}."
-    )
 
 
 def _per_class(model: Model, rows: Labelled) -> str:
@@ -215,14 +204,14 @@ def _per_class(model: Model, rows: Labelled) -> str:
         "Each class: the share of right ones among those named so, and among those that are",
         range(1, 5),
     )
-    return folded(f"all {len(labels)} classes", text) if len(labels) > MOST_CLASSES else text
+    return folded(f"all {len(labels):,} classes", text) if len(labels) > MOST_CLASSES else text
 
 
 def _confusion(model: Model, rows: Labelled) -> str:
     labels = [printable(str(label)) for label in model.network.classes.tolist()]
     if len(labels) > MOST_CLASSES:
         return paragraph(
-            f"With {len(labels)} classes, a table of which was taken for which could not be read."
+            f"With {len(labels):,} classes, a table of which was taken for which could not be read."
         )
     matrix = model.network.confusion_matrix(rows.X, rows.y)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

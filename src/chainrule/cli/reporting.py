@@ -15,6 +15,7 @@ from ..training.storage import write_whole
 from .building import spoken
 from .health import diagnosed
 from .outputs import check_outputs
+from .report_origin import origin
 from .report_parts import R2, code, data, health, network, results, running, score_text, trace, training
 from .report_wrong import Judged, judged, wrong
 from .sets import BUILT_IN
@@ -70,8 +71,15 @@ def _facts(
     score = next(iter(result["test"]))
     name, digits = (R2, ".3f") if score == "r2" else ("Accuracy", ".1%")
     always = "the mean" if score == "r2" else "the most frequent class"
-
-    facts = [(name, score_text(result["test"][score], digits), f"on {counted(rows.frame.height, 'row')}")]
+    known, facts = origin(model, rows), []
+    if known.here and known.score is not None:
+        told = score_text(known.score, digits)
+        facts.append((f"{name} on rows not trained on", told, f"on {counted(known.apart, 'row')}"))
+    remark = f"on {counted(rows.frame.height, 'row')}"
+    if known.here:
+        trained = "all" if known.trained == rows.frame.height else f"{known.trained:,}"
+        remark += f", {trained} of them trained on"
+    facts.append((name, score_text(result["test"][score], digits), remark))
     facts.append(
         (f"{name} of always {always}", score_text(result["baseline"][score], digits), "the least to beat")
     )

@@ -157,7 +157,12 @@ def picked(
     count = tables[0].shape[0]
     if rows is None:
         return _single(tables), y, f"Data: {'one row' if count == 1 else f'all {count:,} rows'}."
-    listed = [int(row) for row in np.atleast_1d(np.asarray(rows, dtype=np.int64))]
+    asked = np.atleast_1d(np.asarray(rows))
+    if asked.size and (asked.ndim > 1 or asked.dtype.kind not in "iu"):
+        raise ParameterError(
+            f"draw: rows must be a row's number or a list of them, got {rows!r:.60}. Pass e.g. rows=[0, 2]."
+        )
+    listed = [int(row) for row in asked]
     for row in listed:
         if not -count <= row < count:
             raise ParameterError(

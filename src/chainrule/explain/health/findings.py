@@ -144,6 +144,7 @@ KINDS: dict[str, Kind] = {
             "the other findings first, if there are any",
             "another learning rate",
             "class_weight='balanced' in fit",
+            "for large values, Rescale([y.mean()], [y.std()]) as the last layer",
             "inputs and targets in the same order of rows",
         ),
     ),

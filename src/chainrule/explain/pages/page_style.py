@@ -31,7 +31,7 @@ nav ul { display: flex; gap: .2rem 1.1rem; max-width: 66rem; margin: auto; paddi
   list-style: none; white-space: nowrap; }
 nav a { text-decoration: none; display: inline-block; padding: .15rem 0; }
 nav a:hover { text-decoration: underline; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(12.5rem, 1fr)); gap: .75rem;
   margin: 1rem 0; }
 .cards div { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem;
   padding: .6rem .9rem; }

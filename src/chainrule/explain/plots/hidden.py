@@ -57,7 +57,7 @@ def hidden_layers(
     UnknownNameError
         If there is no such method or hidden layer.
     ParameterError
-        If the record is empty, X is missing, or t-SNE has fewer than 10 rows.
+        If the record is empty, X is missing, or there are fewer than 2 rows, for t-SNE 10.
     MissingExtraError
         If matplotlib is not installed.
 
@@ -83,6 +83,8 @@ def hidden_layers(
             raise unknown_name("plots.hidden_layers: hidden layer", layer, names)
         names = [layer]
     rows = len(record.kept[-1][names[0]])
+    if rows < 2:
+        raise ParameterError("plots.hidden_layers: one row is no picture. Pass at least 2 rows.")
     if method == "tsne" and rows < LEAST_ROWS:
         raise ParameterError(
             f"plots.hidden_layers: t-SNE needs at least {LEAST_ROWS} rows, got {rows}. Pass more, or take "
@@ -129,7 +131,8 @@ def _flattened(views: list[Array], method: str, seed: int) -> tuple[list[Array],
         return [np.hstack([view, np.zeros_like(view)]) for view in views], ("activation", "")
     from sklearn.decomposition import PCA
 
-    model = PCA(2, svd_solver="full").fit(views[-1])
+    with np.errstate(invalid="ignore"):  # the shares of a variance of 0, where all rows are seen alike
+        model = PCA(2, svd_solver="full").fit(views[-1])
     share = np.nan_to_num(model.explained_variance_ratio_)
     names = (f"component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
     return [model.transform(view) for view in views], names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...checks import positive_int
+from ...checks import positive_int, real_number
 from ...emit.engine import compile_program
 from ...errors import NotFittedError, ParameterError
 from ...graph.program import Program
@@ -69,7 +69,7 @@ def error_surface(
         If the network has no weights yet.
     ParameterError
         If there are neither weights nor a path, the path has fewer than three moments or is that of another
-        network, or the two weights are one.
+        network, the two weights are one, the span is not above 0, or the resolution is below 2.
     UnknownNameError, ShapeError
         If there is no such weight.
     MissingExtraError
@@ -82,6 +82,10 @@ def error_surface(
     if not network.built:
         raise NotFittedError("plots.error_surface: the network has no weights yet. Call fit first.")
     resolution = positive_int(resolution, "plots.error_surface: resolution", "resolution=41")
+    if resolution < 2:
+        raise ParameterError("plots.error_surface: resolution must be at least 2. Pass e.g. resolution=41.")
+    if span is not None:
+        span = real_number(span, "plots.error_surface: span", 0, math.inf, low_too=False)
     present = {name: np.asarray(value, dtype=np.float64) for name, value in network.parameters.items()}
     names = list(present)
     if path is not None:
