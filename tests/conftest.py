@@ -1,5 +1,7 @@
 """What all tests share: hypothesis draws the same examples in every run, and few; one cache of kernels."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -15,3 +17,11 @@ def kernel_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAINRULE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal, also where the tests, and so what they start, were to ignore it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)

@@ -108,15 +108,7 @@ def test_a_fit_that_stopped_early_stays_stopped(tmp_path):
     assert_same(net, history, other, other.fit(X, Y, callbacks=callbacks, resume=True, **given))
 
 
-@pytest.fixture
-def _ctrl_c():
-    """Ctrl-C as Python handles it, also where the tests run behind nohup."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
-@pytest.mark.usefixtures("_ctrl_c")
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_leaves_a_checkpoint_in_the_middle_of_an_epoch(tmp_path):
     class Interrupts(cr.Callback):
         def on_epoch_end(self, network, history):

@@ -919,14 +919,6 @@ def start(*arguments, **settings):
     )
 
 
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C as in a terminal, for what is started from here; it would inherit that it is ignored."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
 def test_ctrl_c_keeps_what_was_learned(tmp_path, ctrl_c):
     model = tmp_path / "m.chainrule"
     process = start("train", "digits", "--model", model, "--engine", "numpy", "--epochs", "100000", "--json")

@@ -632,14 +632,6 @@ def test_callbacks_must_be_a_list(callbacks):
 # Ctrl-C ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C as in a terminal, also where the tests themselves were started with it ignored."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
 class Limit:
     """Fails a fit that does not end."""
 
