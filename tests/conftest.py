@@ -1,6 +1,7 @@
 """What all tests share: hypothesis draws the same examples in every run, and few; one cache of kernels."""
 
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -25,3 +26,22 @@ def ctrl_c():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run a command in this process and an empty folder: what it prints, and its errors."""
+    from chainrule.cli import main as entry
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["chainrule", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            entry.main()
+        out, err = capsys.readouterr()
+        assert (caught.value.code or 0) == code, err
+        return out, err
+
+    return call

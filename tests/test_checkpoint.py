@@ -151,6 +151,13 @@ def test_the_best_by_another_measure(tmp_path):
     assert best.evaluate(X[:25], Y[:25])["accuracy"] == max(history.val_accuracy)
 
 
+def test_a_checkpoint_may_serve_fits_with_and_without_validation(tmp_path):
+    checkpoint = cr.Checkpoint(tmp_path)
+    network().fit(X, Y, callbacks=[checkpoint], **settings("sgd", epochs=1))
+    network().fit(X, Y, callbacks=[checkpoint], **settings("sgd", epochs=1, validation_data=None))
+    assert (tmp_path / "best.chainrule").exists()
+
+
 def test_minutes(tmp_path):
     checkpoint = cr.Checkpoint(tmp_path, every_epochs=100, every_minutes=0, keep=100)
     network().fit(X, Y, callbacks=[checkpoint], **settings("sgd", epochs=2))
@@ -226,6 +233,7 @@ def other_network():
             network,
             r"data.validation X\[0\].shape\[0\]: 25 there, 20 here",
         ),
+        ({"metrics": ["f1_macro"]}, network, r"metrics: \[\] there, \['f1_macro'\] here"),
         ({"callbacks": [cr.EarlyStopping()]}, network, r"callbacks: \[\] there, \['EarlyStopping'\] here"),
     ],
 )

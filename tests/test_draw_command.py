@@ -15,23 +15,6 @@ from chainrule.explain.drawing.svg import Picture
 OPTIONS = "--hidden 5 --dropout 0 --pieces 0 --epochs 1 --engine numpy"
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in a folder of its own: exit status, standard output, standard error."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["chainrule", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        out, err = capsys.readouterr()
-        assert (caught.value.code or 0) == code, err
-        return out, err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A model of iris in a file."""

@@ -1,7 +1,6 @@
 """Health of trainings: each fault is found in a network broken on purpose, and good trainings are silent."""
 
 import json
-import sys
 import warnings
 
 import numpy as np
@@ -10,7 +9,6 @@ from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 import chainrule as cr
-from chainrule.cli import main as entry
 from chainrule.cli.sets import BUILT_IN, COLUMNS
 from chainrule.explain.health.certainty import correlation_at_least, interval, never
 from chainrule.explain.health.findings import KINDS, Finding
@@ -551,22 +549,6 @@ def test_a_history_is_kept_in_few_epochs_and_as_json():
     history.loss[0] = np.inf
     assert None in history.to_json()["loss"]
     assert cr.History().to_json() == {"epoch": []}
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in this process and an empty folder: standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["chainrule", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        out, err = capsys.readouterr()
-        assert caught.value.code == code, err
-        return out, err
-
-    return call
 
 
 def test_a_model_from_the_command_line_is_diagnosed(run):

@@ -3,36 +3,17 @@
 import csv
 import io
 import json
-import sys
 
 import numpy as np
 import polars as pl
 import pytest
 
 from chainrule import Adam, AdamW, Concatenate, Dense, Input, Network, checks
-from chainrule.cli import main as entry
 from chainrule.cli import pictures
 from chainrule.model.files import load
 from chainrule.optim.schedules import CosineDecay, OneCycle
 
 FAST = ["--engine", "numpy"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in this process and an empty folder: standard output and error of what must go well."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["chainrule", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        out, err = capsys.readouterr()
-        assert caught.value.code == code, err
-        return out, err
-
-    return call
 
 
 def flats(rows=300, seed=0):

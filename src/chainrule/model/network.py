@@ -213,7 +213,8 @@ class Network(ExplainedNetwork):
             given: dict[str, Any] = {"X": tables, "y": ts, "weights": [weights]}
             if validation is not None:
                 given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
-            identity = identity_of(self, rule, plan, given, watching, codings)
+            scorers = [] if validation is None else list(validation.scorers)
+            identity = identity_of(self, rule, plan, given, watching, codings) | {"metrics": scorers}
         if saved is not None:
             require_same(saved, identity)
         self._learn_sizes([table.shape[1] for table in tables], "fit")

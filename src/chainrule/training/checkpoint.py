@@ -112,7 +112,7 @@ class Checkpoint(Callback):
         if every_steps is not None:
             self.every_steps = positive_int(every_steps, "Checkpoint: every_steps", "every_steps=100")
         self.keep = positive_int(keep, "Checkpoint: keep", "keep=3")
-        self.best = best
+        self.best, self.monitor = best, ""
         self.written = 0
         self.failed: str | None = None
         self.last = 0.0
@@ -157,11 +157,10 @@ class Checkpoint(Callback):
 
     def begin(self, history: History, resumed: bool) -> None:
         """Make the folder ready; move an earlier fit's checkpoints away unless this one goes on from them."""
-        self.best = self.best or ("val_loss" if "val_loss" in history.measures else "loss")
-        if self.best not in history.measures:
-            raise CheckpointError(
-                f"Checkpoint: there is no measure {self.best!r}; this fit has {', '.join(history.measures)}."
-            )
+        self.monitor = self.best or ("val_loss" if "val_loss" in history.measures else "loss")
+        if self.monitor not in history.measures:
+            known = ", ".join(history.measures)
+            raise CheckpointError(f"Checkpoint: there is no measure {self.monitor!r}; this fit has {known}.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in list(self.folder.iterdir()):
@@ -199,8 +198,8 @@ class Checkpoint(Callback):
 
     def improved(self, history: History) -> bool:
         """Whether the last epoch is the best so far."""
-        values = history[str(self.best)]
-        best = np.nanargmin if str(self.best).endswith("loss") else np.nanargmax
+        values = history[self.monitor]
+        best = np.nanargmin if self.monitor.endswith("loss") else np.nanargmax
         return not np.isnan(values[-1]) and int(best(values)) == len(values) - 1
 
     def write(self, position: Position, content: Content, best: bool = False) -> None:

@@ -167,7 +167,7 @@ class Fit:
         if self.checkpoint is not None:
             self.checkpoint.begin(history, self.saved is not None)
             loop.stride = self.checkpoint.every_steps
-            loop.between = lambda done: self._write_within(loop)
+            loop.between = lambda: self._write_within(loop)
         started = time.perf_counter()
         bar = Bar(self.plan.epochs, self.plan.steps, loop.done) if verbose else Progress()
         effort = network.work(self.program, self.plan.batch_size)[0]

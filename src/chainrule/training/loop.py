@@ -174,7 +174,7 @@ class Loop:
     torn : bool
         Whether a second Ctrl-C ended it at once, so that the variables may be those of a later step.
     between : callable, optional
-        ``between(done)`` is called in the middle of epochs, after slices.
+        Called in the middle of epochs, after slices.
     stride : int or None
         Slices end at multiples of so many steps.
     """
@@ -194,7 +194,7 @@ class Loop:
         self.in_order = np.arange(plan.rows)
         self.divergence: Divergence | None = None
         self.torn = False
-        self.between: Callable[[int], None] | None = None
+        self.between: Callable[[], None] | None = None
         self.stride: int | None = None
         self.first_epoch, earlier = start
         self.done, self.kept_at = 0, 0.0
@@ -261,7 +261,7 @@ class Loop:
                 if interrupt.requested:
                     return None
                 if self.between is not None:
-                    self.between(self.done)
+                    self.between()
         # of them all at once: a sum of the sums of slices would depend on the clock
         return self.plan.mean(every)
 
