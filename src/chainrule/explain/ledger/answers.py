@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...checks import counted, need_matplotlib
+from ...checks import counted
+from ..plots.plotting import new_figure, tidy
 from ..wording import fill, nine
 from .recording import TERMS
 
@@ -92,13 +93,8 @@ class Samples:
 
 def draw_steps(name: str, steps: dict[str, Array]) -> Figure:
     """A weight over steps, as `Ledger.steps` gives them, with what each term added up to."""
-    need_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.6, 4.4), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure, (axes,) = new_figure(7.6, 4.4)
+    tidy(axes)
     axes.plot(
         steps["step"], steps["value"] - steps["value"][0], color="#222222", linewidth=2.2, label="change"
     )
@@ -112,8 +108,6 @@ def draw_steps(name: str, steps: dict[str, Array]) -> Figure:
         if np.any(steps[term]):
             axes.plot(steps["step"], total, color=color, linestyle=line, linewidth=1.5, label=MEANING[term])
     axes.axhline(0, color="#cccccc", linewidth=0.8, zorder=0)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
     axes.set_xlabel("step")
     axes.set_ylabel("change since the first step shown")
     axes.legend(frameon=False, fontsize=9)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...checks import need_matplotlib, positive_int
+from ...checks import positive_int
 from ...errors import ParameterError
 from ...graph.evaluate import interpret
 from ...graph.tensor import LEAF
 from ..naming import Names, Place
+from ..plots.plotting import new_figure, tidy
 from ..step import Step
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .what_if import WhatIf
@@ -119,7 +119,8 @@ def _losses(step: Step, places: Sequence[Place], points: Array) -> Array:
 
 def draw_slice(told: WhatIf, cut: Slice) -> Figure:
     """The loss along a number: the curve, the slope that foretells it, and both ends of the change."""
-    figure, axes = _figure(7.2, 4.4)
+    figure, (axes,) = new_figure(7.2, 4.4)
+    tidy(axes)
     (before,), (after,), (slope,) = told.before, told.after, told.slopes
     bend = 2 * (told.foretold_bent - told.foretold) / told.changes[0] ** 2
     axes.plot(cut.values, cut.losses, color=INK, linewidth=2, label="loss")
@@ -151,7 +152,8 @@ def draw_slice(told: WhatIf, cut: Slice) -> Figure:
 
 def draw_surface(told: WhatIf, area: Surface) -> Figure:
     """The loss over two numbers, with lines of equal loss, the change, and the way down the slope."""
-    figure, axes = _figure(6.8, 5.4)
+    figure, (axes,) = new_figure(6.8, 5.4)
+    tidy(axes)
     shades = axes.contourf(area.xs, area.ys, area.losses, levels=24, cmap="Blues")
     axes.contour(area.xs, area.ys, area.losses, levels=12, colors="white", linewidths=0.7, alpha=0.8)
     start, end = (told.before[0], told.before[1]), (told.after[0], told.after[1])
@@ -171,16 +173,3 @@ def draw_surface(told: WhatIf, area: Surface) -> Figure:
     axes.set_title("The loss over two weights, all else as it is", fontsize=11, loc="left")
     figure.colorbar(shades, ax=axes, label="loss")
     return figure
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    need_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
