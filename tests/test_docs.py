@@ -1,6 +1,8 @@
 """README and docs: code runs and prints what they say, commands and links exist, the op page is current."""
 
 import contextlib
+import doctest
+import importlib
 import importlib.util
 import io
 import os
@@ -28,6 +30,11 @@ CODE = re.compile(
     r"^```python\n(?P<code>.*?)^```$(?:\n\n```text\n(?P<output>.*?)^```$)?", re.DOTALL | re.MULTILINE
 )
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+WITH_EXAMPLES = sorted(
+    path.relative_to(ROOT / "src").as_posix()
+    for path in (ROOT / "src").rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
 FENCE = re.compile(r"^```(\w*)$", re.MULTILINE)
 
 
@@ -37,6 +44,14 @@ def text_of(page):
 
 def pages_with(pattern):
     return [page for page in PAGES if pattern.search(text_of(page))]
+
+
+@pytest.mark.parametrize("file", WITH_EXAMPLES)
+def test_examples_in_docstrings_print_what_they_say(file):
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 @pytest.mark.parametrize("page", pages_with(CODE))

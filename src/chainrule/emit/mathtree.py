@@ -280,7 +280,7 @@ def plain_math(latex: str) -> str:
     Examples
     --------
     >>> plain_math(r"dW_1 = x^T\\,dz_1")
-    'dW1 = xᵀ dz1'
+    'd_W1 = xᵀ d_z1'
     """
     text = _plain(parse_latex(latex))
     return re.sub(r"\s+", " ", text).strip()

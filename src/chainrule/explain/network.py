@@ -1,4 +1,7 @@
-"""Networks that explain themselves; what their methods do stands in the other files of this room."""
+"""Networks that explain themselves; what their methods do stands in the other files of this room.
+
+These are loaded when first asked, so that who only trains does not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..optim.rules import Optimizer
-from ..training.history import Past
 from ..training.stored import StoredNetwork
-from .drawing.drawing import draw_network
-from .drawing.graph_drawing import draw_network_graph
-from .drawing.svg import Picture
-from .step import Step
-from .trace.equations import Equations
-from .trace.equations import equations as make_equations
-from .trace.notation import Notation
-from .trace.pseudocode import pseudocode
-from .trace.trace import Trace
-from .trace.tracing import trace as make_trace
-from .why.derivation import Derivation
-from .why.what_if import WhatIf, what_if
-from .why.why import why
 
 if TYPE_CHECKING:
-    from ..training.history import History
+    from ..optim.rules import Optimizer
+    from ..training.history import History, Past
+    from .drawing.svg import Picture
     from .health.findings import Diagnosis
+    from .step import Step
+    from .trace.equations import Equations
+    from .trace.notation import Notation
+    from .trace.trace import Trace
+    from .why.derivation import Derivation
+    from .why.what_if import WhatIf
 
 
 class ExplainedNetwork(StoredNetwork):
@@ -49,6 +45,8 @@ class ExplainedNetwork(StoredNetwork):
         number: int | None = None,
     ) -> Step:
         """The step that would come next: with the last fit's optimizer also what that remembers."""
+        from .step import Step
+
         state = self._past.state if self._past is not None and optimizer is None else None
         if number is None:
             number = 0 if self._past is None else self._past.steps
@@ -121,10 +119,12 @@ class ExplainedNetwork(StoredNetwork):
         A training step on 1 row
         <BLANKLINE>
         loss
-          loss = (0.5 * error ** 2).sum(axis=1).mean()
-            = (0.5 * [[1]] ** 2).sum(axis=1).mean()
+          loss = (0.5 * error ** 2).reshape((n,)).mean()
+            = (0.5 * [[1]] ** 2).reshape((1,)).mean()
             = 0.5
         """
+        from .trace.tracing import trace as make_trace
+
         step = self._step(X, y, optimizer, seed, number)
         return make_trace(step, notation=notation, layers=layers, only=only, rows=rows)
 
@@ -166,6 +166,8 @@ class ExplainedNetwork(StoredNetwork):
         ----------
         Nielsen (2015), Neural Networks and Deep Learning, chapter 2.
         """
+        from .trace.equations import equations as make_equations
+
         return make_equations(self, notation, None if X is None else self._step(X, y))
 
     def pseudocode(
@@ -188,6 +190,8 @@ class ExplainedNetwork(StoredNetwork):
         NotFittedError
             Before the number of inputs is known.
         """
+        from .trace.pseudocode import pseudocode
+
         return pseudocode(self, optimizer, notation)
 
     # one number ------------------------------------------------------------------------------
@@ -248,6 +252,8 @@ class ExplainedNetwork(StoredNetwork):
         >>> derivation.derivative, len(derivation.chains), derivation.update.new
         (1.5, 1, 1.85)
         """
+        from .why.why import why
+
         return why(self, name, X, y, paths=paths, samples=samples, step=self._step(X, y, optimizer))
 
     def what_if(
@@ -294,6 +300,8 @@ class ExplainedNetwork(StoredNetwork):
         >>> told.loss, told.loss_after, told.foretold, told.foretold_bent
         (0.125, 6.125, 1.5, 6.0)
         """
+        from .why.what_if import what_if
+
         return what_if(self._step(X, y), name, change)
 
     # pictures ---------------------------------------------------------------------------------
@@ -353,6 +361,8 @@ class ExplainedNetwork(StoredNetwork):
         ShapeError, DTypeError, DataError
             If X or y do not fit the network.
         """
+        from .drawing.drawing import draw_network
+
         return draw_network(self, X, y, edges, neurons, rows, form, theme)
 
     def draw_graph(
@@ -400,6 +410,8 @@ class ExplainedNetwork(StoredNetwork):
         ShapeError, DTypeError, DataError
             If X or y do not fit the network.
         """
+        from .drawing.graph_drawing import draw_network_graph
+
         return draw_network_graph(self, X, y, rows, detail, depth, theme)
 
     def _repr_html_(self) -> str:

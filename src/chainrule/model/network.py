@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, ShapeError, unknown_name
-from ..explain.ledger.ledger import Ledger, checked_record
 from ..explain.network import ExplainedNetwork
 from ..nn.layers import Layer
 from ..nn.wiring import Node
@@ -24,6 +23,9 @@ from ..training.history import History, Past
 from ..training.loop import Plan, tell
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
+
+if TYPE_CHECKING:
+    from ..explain.ledger.ledger import Ledger
 
 Array = np.ndarray[Any, Any]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
@@ -188,7 +190,10 @@ class Network(ExplainedNetwork):
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
-        record = checked_record(record, engine)
+        if record is not None:
+            from ..explain.ledger.ledger import checked_record
+
+            record = checked_record(record, engine)
         watching = checked_callbacks(callbacks)
         tables = self._tables(X)
         ts, codings = self._targets(y, tables, self._codings)

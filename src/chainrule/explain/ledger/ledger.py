@@ -344,13 +344,13 @@ class Ledger:
         return sum(table.nbytes for table in tables)
 
 
-def checked_record(record: object, engine: str) -> Ledger | None:
+def checked_record(record: object, engine: str) -> Ledger:
     """What `Network.fit` was given to write into; raises ParameterError."""
-    if record is not None and not isinstance(record, Ledger):
+    if not isinstance(record, Ledger):
         raise ParameterError(
             f"fit: record must be a Ledger, got {record!r:.60}. Pass e.g. record=Ledger('output.*')."
         )
-    if record is not None and engine == "numba":
+    if engine == "numba":
         raise ParameterError("fit: record needs the NumPy engine, got engine='numba'. Leave the engine out.")
     return record
 
