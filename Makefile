@@ -3,6 +3,7 @@
 PYTHON = python3
 VENV   = .venv
 BIN    = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format coverage bench accuracy torture clean FORCE
@@ -15,13 +16,13 @@ demo: $(VENV)/cli.done ## train a network on the handwritten digits and report h
 	$(BIN)/chainrule train digits --model build/demo/digits.chainrule
 
 test: $(VENV)/dev.done ## run the tests; options: make test ARGS="-k relu -x"
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 check: $(VENV)/dev.done ## lint, format, types and tests: what a change must pass
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 format: $(VENV)/dev.done ## put imports and layout in order
 	$(BIN)/ruff check --fix-only --quiet .

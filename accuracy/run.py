@@ -19,9 +19,14 @@ from chainrule.version import __version__
 from checks import CHECKS
 from datasets import DATASETS
 from methods import METHODS
+from toolbox import SUBJECTS
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-PARTS = {"books": "## Books and tutorials", "tables": "## Tables and images"}
+PARTS = {
+    "books": "## Books and tutorials",
+    "tables": "## Tables and images",
+    **{name: f"## {subject.title}" for name, subject in SUBJECTS.items()},
+}
 QUICK = 2  # seeds
 
 
@@ -32,7 +37,10 @@ def main(arguments=None):
         return 0
     sections, met = {}, []
     for part in options.parts:
-        text, well = {"books": of_books, "tables": of_tables}[part](options)
+        if part in SUBJECTS:
+            text, well = SUBJECTS[part].report(QUICK if options.quick else options.seeds, tell)
+        else:
+            text, well = {"books": of_books, "tables": of_tables}[part](options)
         if text:
             sections[part] = f"{PARTS[part]}\n\nchainrule {__version__}\n\n{text}"
             met.append(well)

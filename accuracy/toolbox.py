@@ -1,0 +1,31 @@
+"""What each of the training tools does on real data: a part of `make accuracy` for each subject."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part of `make accuracy`, in a file of its own.
+
+    Attributes
+    ----------
+    title : str
+        Of its section in RESULTS.md.
+    module : str
+        Its file, loaded when it is run. ``report(seeds, tell)`` trains and returns the section's text, and
+        whether all that is asked is met; seeds is None for as many as the subject asks for, and
+        ``tell(line)`` shows how far it is.
+    """
+
+    title: str
+    module: str
+
+    def report(self, seeds: int | None, tell: Callable[[str], None]) -> tuple[str, bool]:
+        """Train, and return the section's text, and whether all that is asked is met."""
+        text, met = import_module(self.module).report(seeds, tell)
+        return text, met
+
+
+SUBJECTS: dict[str, Subject] = {}
