@@ -28,4 +28,6 @@ class Subject:
         return text, met
 
 
-SUBJECTS: dict[str, Subject] = {}
+SUBJECTS: dict[str, Subject] = {
+    "stopping": Subject("How long to train, by cross-validation", "stopping"),
+}

@@ -266,6 +266,26 @@ def test_early_stopping_holds_rows_apart_and_keeps_the_best(run):
     assert quick(run, "wine", "--validation-size", "0.5")["rows"] == result["rows"]
 
 
+def test_cross_validation_says_how_long_to_train(run):
+    arguments = ("wine", *["--stop", "cross-validated", "--folds", "3", "--epochs", "12", "--learning-rate", "0.02"])
+    result = cross_validated(run, *arguments)
+    found = result["stopping"]
+    assert result["rows"] == {"train": 142, "test": 36}
+    assert len(found["curves"]) == 3
+    assert {len(curve) for curve in found["curves"]} == {12}
+    assert found["best_epochs"] == [1 + curve.index(min(curve)) for curve in found["curves"]]
+    assert result["epochs"] == found["epochs"] == max(1, round(sum(found["best_epochs"]) / 3))
+    assert cross_validated(run, *arguments, "--jobs", "2")["stopping"] == found
+    code, out, progress = run("train", *arguments, "--engine", "numpy")
+    assert code == 0
+    assert "fold  best epoch  its loss  the last epoch's\n" in out
+    assert "fold 3 of 3: best after" in progress
+
+
+def cross_validated(run, *arguments):
+    return json.loads(run("train", *arguments, "--json", "--engine", "numpy")[1])
+
+
 def test_classes_can_count_the_same(run):
     plain, balanced = (quick(run, "breast-cancer", *more) for more in ((), ("--class-weight", "balanced")))
     assert plain["loss"] != balanced["loss"]
@@ -617,6 +637,31 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
         ("train iris --schedule-option warmup=5", "--schedule-option warmup says nothing without a name: pa"),
         ("train iris --init-option gain=2", "says nothing without a name: pass --init as well"),
         ("train iris --clip-norm 1 --option clip_norm=2", "--clip-norm is 1 and --option clip_norm is 2: th"),
+        (
+            "train wine --stop cross-validated --early-stopping 5",
+            "--stop cross-validated and --early-stopping contradict each other",
+        ),
+        (
+            "train wine --stop cross-validated --validation-size 0.2",
+            "--stop cross-validated and --validation-size contradict each other",
+        ),
+        (
+            "train wine --stop cross-validated --checkpoint runs",
+            "--stop cross-validated and --checkpoint contradict each other",
+        ),
+        ("train wine --folds 5", "--folds is for --stop cross-validated. Pass that as well"),
+        ("train wine --jobs 2", "--jobs is for --stop cross-validated. Pass that as well"),
+        ("train wine --stop never", "--stop 'never' is unknown. Known: cross-validated."),
+        ("train wine --stop cross-validated --folds 1", "--folds must be a whole number from 2 to 10,000,"),
+        ("train wine --stop cross-validated --jobs 0", "--jobs must be a whole number from 1 to 1,000, or"),
+        (
+            "train wine --stop cross-validated --folds 143",
+            "--folds: 143 folds need as many rows, and 142 rows can be trained on.",
+        ),
+        (
+            "train wine --stop cross-validated --folds 2 --learning-rate 1e30",
+            "in fold 1 the loss became infinite in the first epoch.",
+        ),
         ("train xor --early-stopping 5", "--early-stopping: xor has four rows, all of which are needed."),
         ("train diabetes --optimizer sgd --learning-rate 1e9 --engine numpy", "Pass a smaller --learning-ra"),
         # files

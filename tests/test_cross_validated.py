@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedK
 from sklearn.utils.estimator_checks import check_estimator
 
 import chainrule as cr
-from chainrule.errors import DataError, ParameterError
+from chainrule.errors import DataError, NotFittedError, ParameterError
+from chainrule.model.cross_validated import StoppingReport
 
 X, Y = load_diabetes(return_X_y=True)
 X, Y = X[:120] * 10, (Y[:120] - 150) / 80
@@ -123,6 +124,59 @@ def test_what_cannot_be_done_is_said(more, error, message):
     with pytest.raises(error, match=message):
         net.fit_cross_validated_stopping(X, given.pop("y", Y), **given)
     assert not net.built
+
+
+def test_folds_run_on_a_cluster_of_dask():
+    distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
+    one, two = network(), network()
+    first = one.fit_cross_validated_stopping(X, Y, epochs=4, cv=3, **SETTINGS)
+    local = {"processes": False, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**local), joblib.parallel_config(backend="dask"):
+        second = two.fit_cross_validated_stopping(X, Y, epochs=4, cv=3, n_jobs=-1, **SETTINGS)
+    assert first.curves == second.curves
+    np.testing.assert_array_equal(one["output"].W, two["output"].W)
+
+
+def test_a_fold_may_lack_a_class():
+    names = np.array(["common", "frequent"] * 29 + ["frequent", "once"])
+    net = network(3, "cross_entropy")
+    with pytest.warns(UserWarning, match="least populated class in y has only 1 member"):
+        report = net.fit_cross_validated_stopping(X[:60], names, epochs=3, cv=3, **SETTINGS)
+    assert len(report.curves) == 3
+    assert net.classes.tolist() == ["common", "frequent", "once"]
+
+
+@pytest.mark.parametrize("schedule", [cr.schedules.OneCycle, cr.schedules.CosineDecay])
+def test_the_final_learning_rates_are_those_of_the_folds(schedule):
+    settings = {**SETTINGS, "optimizer": cr.SGD(schedule(0.3))}
+    net, most = network(), 30
+    report = net.fit_cross_validated_stopping(X, Y, epochs=most, cv=3, **settings)
+    assert report.epochs < most
+    other = network()
+    found = other.fit(X, Y, epochs=most, callbacks=[Ended(report.epochs)], **settings)
+    assert report.trained.learning_rate == found.learning_rate
+    np.testing.assert_array_equal(net["output"].W, other["output"].W)
+    settings = {"solver": cr.SGD(schedule(0.3)), "batch_size": 16, "max_iter": most, "random_state": 0}
+    inner = cr.MLPRegressor(hidden_layer_sizes=(40,), **settings)
+    model = cr.CrossValidatedStopping(inner, cv=3).fit(X, Y)
+    assert model.estimator_.n_iter_ == model.report_.epochs < most
+    rates = model.estimator_.history_.learning_rate
+    shorter = min(len(rates), report.epochs)
+    assert rates[:shorter] == found.learning_rate[:shorter]
+
+
+class Ended(cr.Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, network, history):
+        if history.epochs == self.epochs:
+            history.stop("enough")
+
+
+def test_a_report_without_a_final_network_says_so():
+    with pytest.raises(NotFittedError, match="no final network has been trained"):
+        StoppingReport([1, 2], [[1.0], [1.0, 0.5]], 2, 2).trained
 
 
 def test_networks_with_several_tables_are_refused():

@@ -37,6 +37,7 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
         "train wine --optimizer adamw --option weight_decay=0.1",
         "train wine --learning-rate 0.01 --schedule cosine",
         "train digits --early-stopping 10 --epochs 500",
+        "train wine --stop cross-validated --epochs 200",
         "train digits --epochs 500 --checkpoint runs --resume",
         "train digits --config net.toml",
     ),
@@ -155,6 +156,22 @@ def train(
             "Stop when the validation loss has not become better for so many epochs, and keep the "
             "best weights; or off. [default: off]",
         ),
+    ] = None,
+    stop: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "cross-validated",
+            "Train for as many epochs as were best in the mean of a cross-validation's folds, and on all "
+            "rows; --epochs is the most.",
+        ),
+    ] = None,
+    folds: Annotated[
+        Text, option_of(TRAINING, "N", "Of the cross-validation of --stop. [default: 10]")
+    ] = None,
+    jobs: Annotated[
+        Text,
+        option_of(TRAINING, "N", "Folds trained at once; -1 for as many as processors. [default: 1]"),
     ] = None,
     validation_size: Annotated[
         Text,

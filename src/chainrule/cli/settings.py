@@ -13,6 +13,7 @@ from ..errors import ChainruleError, ParameterError, unknown_name
 from ..tables.pieces import MANY
 
 MOST_UNITS, MOST_EPOCHS, MOST_PIECES = 10**6, 10**7, MANY
+MOST_FOLDS, MOST_JOBS = 10**4, 10**3
 Check = Callable[[Any, str], Any]
 
 
@@ -82,6 +83,21 @@ def _patience(value: Any, label: str) -> int | str:
     return value if value == "off" else int(_up_to(MOST_EPOCHS, "10, or off")(value, label))
 
 
+def _folds(value: Any, label: str) -> int:
+    if type(value) is not int or not 2 <= value <= MOST_FOLDS:
+        raise ParameterError(f"{label} must be a whole number from 2 to {MOST_FOLDS:,}, got {value!r:.60}.")
+    return value
+
+
+def _jobs(value: Any, label: str) -> int:
+    if type(value) is not int or (value != -1 and not 1 <= value <= MOST_JOBS):
+        raise ParameterError(
+            f"{label} must be a whole number from 1 to {MOST_JOBS:,}, or -1 for one a processor, got "
+            f"{value!r:.60}."
+        )
+    return value
+
+
 def _seed(value: Any, label: str) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise ParameterError(f"{label} must be a whole number from 0 to 2**63 - 1, got {value!r:.60}.")
@@ -120,6 +136,9 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "epochs": _up_to(MOST_EPOCHS, "20"),
         "batch_size": _batch,
         "early_stopping": _patience,
+        "stop": _among("cross-validated"),
+        "folds": _folds,
+        "jobs": _jobs,
         "validation_size": _share,
         "test_size": _share,
         "class_weight": _among("balanced"),
@@ -194,7 +213,7 @@ class Settings:
 
         Arguments are called by their options, or by file and key, and advice in Python is left out.
         """
-        text = re.sub(r";? (?:[Pp]ass|Use|Call) .*?[(=].*$", "", str(error).removeprefix("fit: "))
+        text = re.sub(r";? (?:[Pp]ass|Use|Call) .*?[(=].*$", "", re.sub(r"^fit\w*: ", "", str(error)))
         text = text if text.endswith(".") else f"{text}."
         labels = {key: option(table, key) for table, keys in SETTINGS.items() for key in keys}
         labels |= {key: stated.label for (_, key), stated in self._stated.items()}

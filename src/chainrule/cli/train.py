@@ -38,10 +38,13 @@ from .report import report, scores, summarise
 from .sets import BUILT_IN, load_frame, load_table
 from .settings import Settings, gather
 from .split import Purpose, hold_back, split_by_column
+from .stopping import defaults_of_folds, folds_of, stops_by_folds
 from .truth import matching
 
 if TYPE_CHECKING:
     import polars
+
+    from ..model.cross_validated import StoppingReport
 
 Array = np.ndarray[Any, Any]
 ITERATIONS = 200  # of an optimizer that takes all rows at once, and ends by itself
@@ -116,6 +119,9 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if request.confusion is not None and goal.task == "regression":
         raise ParameterError("--confusion is for classes, and this is a regression. Leave it out.")
     usual = defaults(table.rows)
+    by_folds = stops_by_folds(settings, request.checkpoint is not None)
+    if by_folds:
+        usual = defaults_of_folds(usual)
     patience = _patience(settings)
     places = _split(table, goal, settings, request, usual, patience is not None)
     given = _given_test(table, request, separator)
@@ -128,7 +134,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     for line in _describe(table, encoding, network, goal, counts, settings):
         (tell if request.as_json else print)(line)
     sys.stdout.flush()  # before the progress bar, which goes to standard error
-    history = _fit(parts, network, rule, goal, settings, usual, patience, request)
+    history, stopping = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds)
     baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
     test = parts["test"]
     result: dict[str, Any] = {
@@ -142,6 +148,8 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         "interrupted": history.interrupted,
         "engine": history.engine,
     }
+    if stopping is not None:
+        result["stopping"] = stopping.to_json()
     training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
     training |= {
         "batch_size": _batch_size(settings, usual, rule, counts["train"]),
@@ -165,6 +173,8 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         }
         print(json.dumps(result))
         return
+    if stopping is not None:
+        print(f"\n{stopping}")
     _conclude(request, result, network, test, history, "test" if given is not None else _those(places))
 
 
@@ -286,7 +296,8 @@ def _fit(
     usual: Defaults,
     patience: int | None,
     request: Request,
-) -> History:
+    by_folds: bool,
+) -> tuple[History, StoppingReport | None]:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
     rows = len(train.y)
@@ -301,27 +312,37 @@ def _fit(
     callbacks: list[Callback] = [] if patience is None else [EarlyStopping("val_loss", patience=patience)]
     if request.checkpoint is not None:
         callbacks.append(Checkpoint(request.checkpoint, every_minutes=MINUTES))
+    arguments: dict[str, Any] = {
+        "optimizer": rule,
+        "batch_size": batch_size,
+        "epochs": settings.get("training", "epochs", enough),
+        "class_weight": balance,
+        "seed": settings.get("training", "seed", 0),
+        "engine": settings.get("training", "engine", "auto"),
+    }
+    stopping = None
     with spoken(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
-        history = network.fit(
-            train.X,
-            train.y,
-            optimizer=rule,
-            batch_size=batch_size,
-            epochs=settings.get("training", "epochs", enough),
-            validation_data=None if validation is None else (validation.X, validation.y),
-            class_weight=balance,
-            seed=settings.get("training", "seed", 0),
-            engine=settings.get("training", "engine", "auto"),
-            callbacks=callbacks,
-            resume=request.resume,
-        )
+        if by_folds:
+            stopping = network.fit_cross_validated_stopping(
+                train.X, train.y, **arguments, **folds_of(settings, rows)
+            )
+            history = stopping.trained
+        else:
+            history = network.fit(
+                train.X,
+                train.y,
+                **arguments,
+                validation_data=None if validation is None else (validation.X, validation.y),
+                callbacks=callbacks,
+                resume=request.resume,
+            )
     if history.diverged:
         advice = "another --optimizer"
         if not rule.whole_batch:
             advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
         raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
-    return history
+    return history, stopping
 
 
 def _batch_size(settings: Settings, usual: Defaults, rule: Optimizer, rows: int) -> int:

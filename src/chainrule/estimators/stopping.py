@@ -13,7 +13,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..errors import ParameterError
-from ..model.cross_validated import StoppingReport, curves_of, folds, report_of
+from ..model.cross_validated import (
+    EndAfter,
+    StoppingReport,
+    curves_of,
+    folds,
+    report_of,
+    same_at_any_length,
+)
+from ..optim.rules import Optimizer
 from .base import BasePerceptron
 
 Array = np.ndarray[Any, Any]
@@ -94,7 +102,7 @@ class CrossValidatedStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore
         parts = folds(X, y, self.cv, groups, is_classifier(self.estimator))
         jobs = [_Fold(self._trainee(most), X, y, weights, *part) for part in parts]
         self.report_: StoppingReport = report_of(curves_of(jobs, self.n_jobs, self.verbose), most)
-        self.estimator_ = _fit(self._trainee(self.report_.epochs), X, y, weights)
+        self.estimator_ = _fit(self._final(most, self.report_.epochs), X, y, weights)
         if is_classifier(self.estimator):
             self.classes_ = self.estimator_.classes_
         return self
@@ -110,6 +118,15 @@ class CrossValidatedStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore
         return clone(self.estimator).set_params(
             max_iter=epochs, early_stopping=False, n_iter_no_change=NEVER, warm_start=False
         )
+
+    def _final(self, most: int, epochs: int) -> Any:
+        """The estimator anew, to be trained for so many epochs at the learning rates that the folds had."""
+        solver, rate = self.estimator.solver, self.estimator.learning_rate
+        schedule = solver.schedule if isinstance(solver, Optimizer) else rate
+        if same_at_any_length(schedule):
+            return self._trainee(epochs)
+        final = self._trainee(most)
+        return final.set_params(callbacks=[*self.estimator.callbacks, EndAfter(epochs)])
 
     def predict(self, X: Any) -> Array:
         """What `estimator_` predicts."""

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted, positive_int
-from ..errors import DataError, ParameterError
+from ..errors import DataError, NotFittedError, ParameterError
+from ..optim.rules import find_optimizer
+from ..optim.schedules import CosineDecay, OneCycle
+from ..training.callbacks import Callback
 from ..training.loop import tell
 
 if TYPE_CHECKING:
     from ..training.history import History
+    from ..training.metrics import MeasuredNetwork
     from .network import Network
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +50,13 @@ class StoppingReport:
     most: int
     epochs: int
     history: History | None = None
+
+    @property
+    def trained(self) -> History:
+        """Of the final network; raises NotFittedError if there is none yet."""
+        if self.history is None:
+            raise NotFittedError("StoppingReport: no final network has been trained. Fit one for `epochs`.")
+        return self.history
 
     @property
     def spread(self) -> float:
@@ -112,9 +123,16 @@ def fit_cross_validated_stopping(
     weights = settings.pop("sample_weight", None)
     own = None if weights is None else np.asarray(weights)
     parts = folds(table, targets, cv, groups, classes)
-    jobs = [_Job(copy.deepcopy(network), table, targets, own, *part, most, settings) for part in parts]
+    trial = copy.deepcopy(network)
+    trial._codings = network._targets(y, network._tables(X), network._codings)[1]  # folds may lack a class
+    jobs = [_Job(copy.deepcopy(trial), table, targets, own, *part, most, settings) for part in parts]
     report = report_of(curves_of(jobs, n_jobs, settings.get("verbose", True)), most)
-    history = network.fit(X, y, epochs=report.epochs, sample_weight=weights, **settings)
+    given = settings.get("optimizer")
+    if given is None or same_at_any_length(find_optimizer(given).schedule):
+        settings["epochs"] = report.epochs
+    else:
+        settings |= {"epochs": most, "callbacks": [EndAfter(report.epochs)]}
+    history = network.fit(X, y, sample_weight=weights, **settings)
     return StoppingReport(report.best_epochs, report.curves, report.most, report.epochs, history)
 
 
@@ -143,7 +161,7 @@ def curves_of(jobs: Sequence[Any], n_jobs: int | None, verbose: bool) -> list[li
     from joblib import Parallel, delayed
 
     started, found = time.perf_counter(), []
-    running = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(job)() for job in jobs)
+    running = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_run)(job) for job in jobs)
     for k, curve in enumerate(running, 1):
         found.append(list(curve))
         if verbose and len(curve):
@@ -151,6 +169,11 @@ def curves_of(jobs: Sequence[Any], n_jobs: int | None, verbose: bool) -> list[li
             best = int(np.argmin(curve)) + 1
             tell(f"fold {k} of {len(jobs)}: best after {counted(best, 'epoch')}; {left:.0f} s left")
     return found
+
+
+def _run(job: Any) -> Any:
+    """A function of the module, as Dask's backend wants it: it hashes what it is given to call."""
+    return job()
 
 
 def report_of(curves: Sequence[Sequence[float]], most: int) -> StoppingReport:
@@ -163,6 +186,29 @@ def report_of(curves: Sequence[Sequence[float]], most: int) -> StoppingReport:
         )
     best = [int(np.argmin(curve)) + 1 for curve in curves]
     return StoppingReport(best, [list(curve) for curve in curves], most, max(1, round(float(np.mean(best)))))
+
+
+def same_at_any_length(schedule: Any) -> bool:
+    """Whether a learning rate takes the same course however many epochs a fit has."""
+    return not isinstance(schedule, CosineDecay | OneCycle)
+
+
+class EndAfter(Callback):
+    """Ends the final training where the folds were best, its learning rates those that the folds had.
+
+    Parameters
+    ----------
+    epochs : int
+    """
+
+    needs_weights = False
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
+        if history.epochs >= self.epochs:
+            history.stop("that is how long the folds were best trained, in the mean")
 
 
 @dataclass(frozen=True)
