@@ -267,7 +267,8 @@ def test_early_stopping_holds_rows_apart_and_keeps_the_best(run):
 
 
 def test_cross_validation_says_how_long_to_train(run):
-    arguments = ("wine", *["--stop", "cross-validated", "--folds", "3", "--epochs", "12", "--learning-rate", "0.02"])
+    stop = ["--stop", "cross-validated", "--folds", "3"]
+    arguments = ("wine", *stop, "--epochs", "12", "--learning-rate", "0.02")
     result = cross_validated(run, *arguments)
     found = result["stopping"]
     assert result["rows"] == {"train": 142, "test": 36}

@@ -26,6 +26,7 @@ from .bridge import CallbackSupportMixin, bridge
 from .files import load_estimator, save_estimator
 from .parameters import check_parameters
 from .predicting import outputs_if_finite, plainly_right
+from .resuming import check_resume
 from .watching import Held, Progress, Watch, begin_counts, first_counts
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +62,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         stochastic = not self._whole_batch
         if self.early_stopping and incremental:
             raise ParameterError("partial_fit does not support early_stopping=True: a call is one epoch.")
+        check_resume(self, incremental)
         X, y = self._validated(X, y, reset=first)
         targets = self._targets_of(y, incremental, first)
         self._loss = loss = targets.loss(self.loss)
@@ -100,7 +102,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         told = bridge(self, epochs, *data)
         callbacks = [watch, *own_callbacks, *([] if told is None else [told])]
         rule = solving.make_rule(self, self._optimizer)
-        job = solving.run(self, self._network, rule, rows, watch.progress, callbacks, epochs)
+        job = solving.run(self, self._network, rule, rows, held, watch.progress, callbacks, epochs)
         if early:
             self._network.set_parameters(self._best_parameters)
         self._take_weights()

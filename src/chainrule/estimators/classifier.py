@@ -92,6 +92,9 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         Printed NumPy, compiled loops, or whichever the work is worth.
     callbacks : sequence
         This package's; `set_callbacks` takes scikit-learn's.
+    resume : bool
+        Go on from the last checkpoint of the `Checkpoint` among the callbacks, if there is one; start anew
+        where there is none. All else must be as it was, `max_iter` apart.
 
     Attributes
     ----------
@@ -168,6 +171,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         clip_norm: float | None = None,
         engine: str = "auto",
         callbacks: Any = (),
+        resume: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -202,6 +206,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.clip_norm = clip_norm
         self.engine = engine
         self.callbacks = callbacks
+        self.resume = resume
         self.loss = loss
         self.class_weight = class_weight
 

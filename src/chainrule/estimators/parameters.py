@@ -17,7 +17,7 @@ from ..optim.rules import OPTIMIZERS, Optimizer
 SKLEARN_SOLVERS = ("adam", "lbfgs", "sgd")
 RATES = ("adaptive", "constant", "invscaling")
 NORMS = ("batch", "layer")
-FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "resume")
 
 
 def check_parameters(estimator: Any) -> None:

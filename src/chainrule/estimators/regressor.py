@@ -93,6 +93,9 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         output of the network, by the pinball loss in place of `loss`. See `predict_quantiles`.
     calibration_fraction : float, optional
         The share of rows that `fit` holds back from training for `predict_interval`; drawn by `random_state`.
+    resume : bool
+        Go on from the last checkpoint of the `Checkpoint` among the callbacks, if there is one; start anew
+        where there is none. All else must be as it was, `max_iter` apart.
 
     Attributes
     ----------
@@ -174,6 +177,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         callbacks: Any = (),
         quantiles: Any = None,
         calibration_fraction: float | None = None,
+        resume: bool = False,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -209,6 +213,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         self.clip_norm = clip_norm
         self.engine = engine
         self.callbacks = callbacks
+        self.resume = resume
         self.quantiles = quantiles
         self.calibration_fraction = calibration_fraction
 

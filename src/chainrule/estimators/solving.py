@@ -14,7 +14,8 @@ from ..optim.lbfgs import LBFGS
 from ..optim.rules import SGD, Adam, Optimizer, make_optimizer
 from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
-from .watching import Followed, Progress, rate_rule
+from .resuming import resumed
+from .watching import Followed, Held, Progress, rate_rule
 
 COMPILATION = 0.1  # seconds of NumPy's work: estimators are fitted again and again, and kernels are kept
 LEAST_GAIN = 2.2204460492503131e-09  # SciPy's ftol, which scikit-learn leaves as it is
@@ -61,6 +62,7 @@ def run(
     network: Network,
     rule: Optimizer,
     rows: Rows,
+    held: Held | None,
     progress: Progress,
     callbacks: list[Any],
     epochs: int,
@@ -70,12 +72,14 @@ def run(
     count = rows.tables[0].shape[0]
     past, size = progress.past, count if rule.whole_batch else batch_rows(e, count)
     plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, past.epochs, past.steps, row_means=True)
+    identity, saved = resumed(e, network, rule, plan, rows, held, callbacks)
     engine = e.engine
-    if engine == "auto" and not rule.whole_batch:
+    if engine == "auto" and saved is None and not rule.whole_batch:
         weighted = rows.weights is not None  # a partial_fit is one of many: the work is that of all epochs
         seconds = network.work(network.program(rule, weighted=weighted), size)[1]
         engine = choose_engine(plan.steps * max(epochs, e.max_iter) * seconds, COMPILATION)
-    job = Fit(network, rule, plan, rows, None, engine, callbacks, past)
+    past = past if saved is None else saved.past
+    job = Fit(network, rule, plan, rows, None, engine, callbacks, past, None, identity, saved)
     job.run(verbose=False)
     network.optimizer, progress.past = rule, job.past
     return job

@@ -22,6 +22,7 @@ from ..model.cross_validated import (
     same_at_any_length,
 )
 from ..optim.rules import Optimizer
+from ..training.checkpoint import Checkpoint
 from .base import BasePerceptron
 
 Array = np.ndarray[Any, Any]
@@ -95,6 +96,11 @@ class CrossValidatedStopping(MetaEstimatorMixin, BaseEstimator):  # type: ignore
             raise ParameterError(
                 "CrossValidatedStopping: estimator must be a MLPClassifier or MLPRegressor of this package "
                 f"that trains in epochs, got {self.estimator!r:.80}."
+            )
+        if any(isinstance(callback, Checkpoint) for callback in self.estimator.callbacks):
+            raise ParameterError(
+                "CrossValidatedStopping: its estimator has a Checkpoint among its callbacks, whose folder is "
+                "for one fit, and here is one for each fold. Leave it out."
             )
         X, y = self._validated(X, y, reset=True)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=X.dtype)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..optim.rates import Array, Course, Schedule
-from ..training.callbacks import Callback
+from ..training.callbacks import WEIGHTS, Callback
 from ..training.history import Past
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..training.metrics import MeasuredNetwork
 
 LEAST_RATE = 1e-6
+COUNTS = ("n_iter_", "t_", "loss_", "_no_improvement_count", "best_loss_", "best_validation_score_")
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
 
 
 @dataclass
@@ -113,6 +116,29 @@ class Watch(Callback):
             self.progress.learning_rate = e.learning_rate_init / (e.t_ + 1) ** e.power_t
         if e._no_improvement_count > e.n_iter_no_change:
             self._act(history)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint is to hold of it: the estimator's curves, counts and bests."""
+        e = self.estimator
+        found = {name: getattr(e, name, None) for name in (*COUNTS, *CURVES)}
+        known = {name: value for name, value in found.items() if value is not None}
+        best = e._best_parameters if self.early_stopping else {}
+        weights = {f"{WEIGHTS}{name}": value for name, value in best.items()}
+        return {**known, "learning_rate": self.progress.learning_rate, **weights}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take up what `state` gave."""
+        e = self.estimator
+        for name in COUNTS:
+            if name in state:
+                setattr(e, name, state[name].item())
+        for name in CURVES:
+            if name in state:
+                setattr(e, name, state[name].tolist())
+        self.progress.learning_rate = float(state["learning_rate"])
+        best = {name for name in state if name.startswith(WEIGHTS)}
+        if best:
+            e._best_parameters = {name.removeprefix(WEIGHTS): state[name] for name in best}
 
     def _measure(self, network: MeasuredNetwork, held: Held) -> None:
         e = self.estimator
