@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from .training.checkpoint import Checkpoint
     from .training.history import History
     from .training.modes import compare_modes
+    from .training.tracking.lines import CSVLogger, JSONLinesLogger
+    from .training.tracking.mlflow import MLflow
+    from .training.tracking.tensorboard import TensorBoard
 
 _LATER = {  # loaded when first used, so that importing the package stays light; room:name, or a room itself
     "Adagrad": "optim.rules:Adagrad",
@@ -61,6 +64,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "AdamW": "optim.rules:AdamW",
     "Add": "nn.merge:Add",
     "BatchNorm": "nn.regularise:BatchNorm",
+    "CSVLogger": "training.tracking.lines:CSVLogger",
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
     "Concatenate": "nn.merge:Concatenate",
@@ -76,12 +80,14 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Health": "explain.health.watch:Health",
     "History": "training.history:History",
     "Input": "nn.wiring:Input",
+    "JSONLinesLogger": "training.tracking.lines:JSONLinesLogger",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
     "Ledger": "explain.ledger.ledger:Ledger",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
+    "MLflow": "training.tracking.mlflow:MLflow",
     "MLPClassifier": "estimators.classifier:MLPClassifier",
     "MLPRegressor": "estimators.regressor:MLPRegressor",
     "NAdam": "optim.rules:NAdam",
@@ -93,6 +99,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Rprop": "optim.rules:Rprop",
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
+    "TensorBoard": "training.tracking.tensorboard:TensorBoard",
     "check_gradients": "autodiff.check:check_gradients",
     "compare_conventions": "explain.conventions.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
@@ -132,6 +139,7 @@ __all__ = [
     "AdamW",
     "Add",
     "BatchNorm",
+    "CSVLogger",
     "Callback",
     "ChainruleError",
     "Checkpoint",
@@ -148,12 +156,14 @@ __all__ = [
     "Health",
     "History",
     "Input",
+    "JSONLinesLogger",
     "LBFGS",
     "LayerNorm",
     "Ledger",
     "Lion",
     "Maxout",
     "Multiply",
+    "MLflow",
     "MLPClassifier",
     "MLPRegressor",
     "NAdam",
@@ -167,6 +177,7 @@ __all__ = [
     "SGD",
     "Standardize",
     "Tensor",
+    "TensorBoard",
     "check_gradients",
     "compare_conventions",
     "compare_modes",

@@ -137,6 +137,7 @@ class Fit:
         if record is not None:
             self.runner = record.runner(self, self.runner)
         self.history = History(self._measures(), engine)
+        self.history.settings = {"optimizer": rule.to_json() or repr(rule), **plan.settings}
         self.given: dict[Tensor, Any] = {**dict(zip(g.xs, rows.tables, strict=True))}
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
         self.given |= {g.weights: rows.weights, g.seed: plan.seed}

@@ -44,6 +44,8 @@ class History:
         The first number that was not finite, with op, row, and what went in.
     engine : str
         The engine that ran it.
+    settings : dict of str
+        What it was made with: optimizer, rows, batch_size, epochs, shuffle, seed.
     seconds : float
         How long the epochs took, compilation apart.
     """
@@ -56,6 +58,7 @@ class History:
         self.diverged = False
         self.fault: Fault | None = None
         self.engine = engine
+        self.settings: dict[str, Any] = {}
         self.seconds = 0.0
 
     @property

@@ -120,6 +120,12 @@ class Plan:
         """Steps in an epoch."""
         return -(-self.rows // self.batch_size)
 
+    @property
+    def settings(self) -> dict[str, int]:
+        """What a user has set of it, by the names of `fit`."""
+        names = ("rows", "batch_size", "epochs", "shuffle", "seed")
+        return {name: getattr(self, name) for name in names}
+
     def mean(self, losses: Array) -> float:
         """An epoch's loss from that of its batches."""
         last = self.rows - (self.steps - 1) * self.batch_size
