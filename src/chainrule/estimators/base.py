@@ -70,7 +70,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._random_state = check_random_state(self.random_state)
         dtype = self._network.dtype if not first and hasattr(self, "_network") else X.dtype
         if first or not hasattr(self, "_network"):
-            self._begin(X.shape[1], outputs, loss, dtype, first)
+            self._begin(X, outputs, loss, dtype, first)
         elif X.shape[1] != self.n_features_in_ or outputs != self.n_outputs_:
             raise ShapeError(
                 f"the network has {self.n_features_in_} inputs and {self.n_outputs_} outputs, got data for "
@@ -150,11 +150,11 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         return X if is_sparse(X) else np.ascontiguousarray(X), y
 
-    def _begin(self, inputs: int, outputs: int, loss: Loss, dtype: np.dtype[Any], first: bool) -> None:
+    def _begin(self, X: Any, outputs: int, loss: Loss, dtype: np.dtype[Any], first: bool) -> None:
         """A network with its first weights, and curves without entries."""
-        self._network = building.make_network(self, inputs, outputs, loss, dtype)
+        self._network = building.make_network(self, X.shape[1], outputs, loss, dtype)
         self._structure = building.structure(self)
-        building.draw(self, self._network, inputs, self._random_state)
+        building.draw(self, self._network, X, self._random_state)
         self._seed = None
         if not first:  # weights were set by hand before the first fit
             self._network.set_parameters(self._weights())

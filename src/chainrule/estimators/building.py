@@ -172,7 +172,7 @@ def new_seed(random: np.random.RandomState) -> int:
     return int(random.randint(LARGEST_SEED))
 
 
-def draw(estimator: Any, network: Network, inputs: int, random: np.random.RandomState) -> None:
+def draw(estimator: Any, network: Network, X: Any, random: np.random.RandomState) -> None:
     """Give the network its first weights.
 
     Dense layers have scikit-learn's weights and biases, drawn in its order, so that the same random_state
@@ -183,7 +183,10 @@ def draw(estimator: Any, network: Network, inputs: int, random: np.random.Random
     ----------
     Glorot and Bengio (2010), eq. 16.
     """
-    init, plain = estimator.init, estimator.layers is None
+    init, plain, inputs = estimator.init, estimator.layers is None, X.shape[1]
+    if isinstance(init, str) and init == "lsuv":
+        network.build_lsuv(X, seed=new_seed(random))
+        return
     start: dict[str, Array] = {}
     if plain and init is None:
         start = _like_sklearn(estimator, inputs, network, random)

@@ -78,8 +78,8 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     l1 : float or list of float
         The strength of the L1 penalty, l1 * sum(abs(W)) / n, as alpha.
     init : str, Init, dict or pair of lists, optional
-        The law of first weights, by name or object; or the weights, as a dict by name or as a pair (coefs,
-        intercepts). scikit-learn's own draws where nothing is given.
+        The law of first weights, by name or object, or "lsuv", which scales them by the rows; or the weights,
+        as a dict by name or as a pair (coefs, intercepts). scikit-learn's own draws where nothing is given.
     frozen : str or sequence of str
         Layers, or single parameters, that training leaves as they are: "hidden1", "hidden2.W", "output", ...
     clip_value, clip_norm : float, optional

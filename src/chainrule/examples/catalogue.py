@@ -24,6 +24,7 @@ NAMES = (
     "mitchell",
     "teacher-student",
     "local-minimum",
+    "deep-start",
     "nielsen",
 )
 """In the order in which they are listed: from one neuron to images."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..training.history import History, Past
     from .drawing.svg import Picture
     from .health.findings import Diagnosis
+    from .health.signals import Signals
     from .step import Step
     from .trace.equations import Equations
     from .trace.notation import Notation
@@ -420,6 +421,48 @@ class ExplainedNetwork(StoredNetwork):
         return table + (self.draw().svg if self.built else "")
 
     # health ----------------------------------------------------------------------------------
+
+    def signals(self, X: Any, y: Any) -> Signals:
+        """How large results and gradients are, layer by layer: whether they vanish or explode on the way.
+
+        Measured in the training step that would come next, with the weights of now.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`; some hundred rows tell enough.
+
+        Returns
+        -------
+        Signals
+            Printed, a table; `plots.signals` draws one or several.
+
+        Raises
+        ------
+        NotFittedError
+            If the network has no weights yet.
+        ShapeError, DTypeError, DataError
+            If X or y do not fit the network.
+
+        References
+        ----------
+        Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward neural networks,
+        figures 6 and 7.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> X, y = np.eye(16), np.arange(16) % 2
+        >>> hidden = [cr.Dense(16, "relu", init="glorot") for _ in range(20)]
+        >>> net = cr.Network([*hidden, cr.Dense(2)], loss="cross_entropy")
+        >>> net.build(16, seed=0)
+        >>> net.signals(X, y).forward < 0.01
+        True
+        """
+        from .health.signals import signals
+
+        return signals(self, self._step(X, y))
 
     def diagnose(
         self,

@@ -281,6 +281,10 @@ def find_init(init: object) -> Init:
             f"init must be a name such as 'he' or an object such as He(), got {init!r:.60}. "
             "Arrays go to the layer as weights=."
         )
+    if init == "lsuv":
+        raise ParameterError(
+            "init 'lsuv' is found from rows, for all layers together. Call net.build_lsuv(X) before fit."
+        )
     if init not in INITS:
         raise unknown_name("init", init, INITS)
     return INITS[init]()

@@ -36,6 +36,9 @@ class Callback:
 
     needs_weights: bool = True
 
+    def check(self, network: MeasuredNetwork, history: History) -> None:
+        """Raise where such a fit could not use it, and change nothing: what `Network.dry_run` asks."""
+
     def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
         """All arguments are checked, the weights drawn, and nothing trained yet."""
 
@@ -95,13 +98,16 @@ class EarlyStopping(Callback):
     def __repr__(self) -> str:
         return f"EarlyStopping({self.monitor!r}, patience={self.patience})"
 
-    def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
+    def check(self, network: MeasuredNetwork, history: History) -> None:
         if self.monitor not in history.measures:
             hint = " Pass validation_data." if self.monitor.startswith("val_") else ""
             raise ParameterError(
                 f"EarlyStopping: there is no measure {self.monitor!r}; this fit has "
                 f"{', '.join(history.measures)}.{hint}"
             )
+
+    def on_fit_begin(self, network: MeasuredNetwork, history: History) -> None:
+        self.check(network, history)
         self.best, self.best_epoch, self._weights = math.nan, 0, {}
 
     def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:

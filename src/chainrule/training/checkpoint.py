@@ -155,12 +155,24 @@ class Checkpoint(Callback):
             )
         return None
 
-    def begin(self, history: History, resumed: bool) -> None:
-        """Make the folder ready; move an earlier fit's checkpoints away unless this one goes on from them."""
+    def check(self, network: Any, history: History) -> None:
+        """Raise CheckpointError where a fit could not be kept there; nothing is changed."""
+        self._find_monitor(history)
+        folder = self.folder.absolute()
+        near = next(path for path in (folder, *folder.parents) if path.exists())
+        if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
+            kind = "write-protected" if near.is_dir() else "not a folder"
+            raise CheckpointError(f"Checkpoint: {near} is {kind}. Pass another folder.")
+
+    def _find_monitor(self, history: History) -> None:
         self.monitor = self.best or ("val_loss" if "val_loss" in history.measures else "loss")
         if self.monitor not in history.measures:
             known = ", ".join(history.measures)
             raise CheckpointError(f"Checkpoint: there is no measure {self.monitor!r}; this fit has {known}.")
+
+    def begin(self, history: History, resumed: bool) -> None:
+        """Make the folder ready; move an earlier fit's checkpoints away unless this one goes on from them."""
+        self._find_monitor(history)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path in list(self.folder.iterdir()):

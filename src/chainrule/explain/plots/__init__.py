@@ -3,7 +3,16 @@
 from .distributions import histograms
 from .hidden import hidden_layers
 from .regions import decision_regions
+from .starting import learning_rates, signals
 from .surface import error_surface
 from .weights import first_layer
 
-__all__ = ["decision_regions", "error_surface", "first_layer", "hidden_layers", "histograms"]
+__all__ = [
+    "decision_regions",
+    "error_surface",
+    "first_layer",
+    "hidden_layers",
+    "histograms",
+    "learning_rates",
+    "signals",
+]
