@@ -30,6 +30,9 @@ RULES = {
     "adagrad": cr.Adagrad(0.1),
     "lion": cr.Lion(0.01, weight_decay=0.1),
     "rprop": cr.Rprop(0.01),
+    "quickprop": cr.Quickprop(0.1),
+    "delta_bar_delta": cr.DeltaBarDelta(0.1),
+    "signsgd": cr.SignSGD(0.01),
 }
 SETTINGS = {"batch_size": 16, "epochs": 2, "verbose": False}
 

@@ -23,11 +23,14 @@ from chainrule.optim.rules import (
     Adagrad,
     Adam,
     AdamW,
+    DeltaBarDelta,
     Lion,
     NAdam,
     Optimizer,
+    Quickprop,
     RMSProp,
     Rprop,
+    SignSGD,
     find_optimizer,
     make_optimizer,
     optimizer_from_json,
@@ -90,7 +93,13 @@ def test_updates_agree_with_pytorch(entry):
 
 def test_every_rule_that_pytorch_has_is_among_its_numbers():
     compared = {entry["rule"] for entry in GOLDEN["rules"]}
-    assert compared == {cls.__name__ for cls in OPTIMIZERS.values()} - {"Lion", "LBFGS"}
+    assert compared == {cls.__name__ for cls in OPTIMIZERS.values()} - {
+        "Lion",
+        "SignSGD",
+        "Quickprop",
+        "DeltaBarDelta",
+        "LBFGS",
+    }
 
 
 # both engines ---------------------------------------------------------------------------------
@@ -109,6 +118,9 @@ COVERING = [
     NAdam(0.05, momentum_decay=0.1),
     Lion(0.01, weight_decay=0.1),
     Rprop(0.05),
+    SignSGD(0.01),
+    Quickprop(0.05, mu=1.2, weight_decay=0.01),
+    DeltaBarDelta(0.05),
 ]
 
 
@@ -347,6 +359,9 @@ def test_lion_moves_every_element_by_the_learning_rate():
         (NAdam(), {"W", "b", "k", "mu_product", "m_W", "m_b", "v_W", "v_b"}),
         (Lion(), {"W", "b", "m_W", "m_b"}),
         (Rprop(), {"W", "b", "sign_W", "sign_b", "size_W", "size_b"}),
+        (SignSGD(), {"W", "b"}),
+        (Quickprop(), {"W", "b", "slope_W", "slope_b", "step_W", "step_b"}),
+        (DeltaBarDelta(), {"W", "b", "k", "rate_W", "rate_b", "bar_W", "bar_b"}),
     ],
 )
 def test_state_has_the_names_that_source_shows(rule, names):
@@ -531,9 +546,8 @@ def test_learning_rates_are_numbers_schedules_or_functions():
 
 
 def test_optimisers_by_name():
-    assert sorted(OPTIMIZERS) == sorted(
-        ["sgd", "adagrad", "rmsprop", "adam", "adamw", "nadam", "lion", "rprop", "lbfgs"]
-    )
+    names = "adagrad adam adamw delta_bar_delta lbfgs lion nadam quickprop rmsprop rprop sgd signsgd"
+    assert " ".join(sorted(OPTIMIZERS)) == names
     for name, cls in OPTIMIZERS.items():
         assert find_optimizer(name) == cls()
     assert find_optimizer("sgd") == SGD(0.1)

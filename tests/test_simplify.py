@@ -86,6 +86,7 @@ FLOAT_RULES = {
     "x / s - y / s": (lambda x, y, s: x / s - y / s, ["subtract", "divide"]),
     "astype of its own type": (lambda x, y, s: x.astype(x.dtype), []),
     "stop_gradient": (lambda x, y, s: cr.stop_gradient(x), []),
+    "straight_through": (lambda x, y, s: cr.straight_through(x, cr.exp(y)), []),
     "expand of expand": (lambda x, y, s: cr.expand(cr.expand(s, (1, 4)), (3, 4)), ["expand"]),
     "reshape of reshape": (lambda x, y, s: x.reshape(12).reshape(2, 6), ["reshape"]),
     "reshape there and back": (lambda x, y, s: x.reshape(12).reshape(3, 4), []),

@@ -290,6 +290,9 @@ def test_an_update_that_changes_nothing_is_told():
         cr.Adagrad(0.1),
         cr.Lion(0.01),
         cr.Rprop(0.01),
+        cr.Quickprop(0.1),
+        cr.DeltaBarDelta(0.1),
+        cr.SignSGD(0.01),
     ],
     ids=lambda rule: f"{type(rule).__name__}{len(repr(rule))}",
 )

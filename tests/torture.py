@@ -68,6 +68,9 @@ OPTIMIZERS = {
     "nadam": lambda: cr.NAdam(0.01),
     "lion": lambda: cr.Lion(0.001),
     "rprop": lambda: cr.Rprop(0.01),
+    "signsgd": lambda: cr.SignSGD(0.001),
+    "quickprop": lambda: cr.Quickprop(0.01, mu=1.2),
+    "delta_bar_delta": lambda: cr.DeltaBarDelta(0.01),
 }
 NETWORKS = {
     "plain": lambda: [cr.Dense(7, "relu"), cr.Dense(3)],

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from .explain.why.perturbation import compare_perturbation
     from .model.files import load
     from .model.network import Network
+    from .nn import activations, losses
     from .nn import init as inits
-    from .nn import losses
     from .nn.dense import Dense
     from .nn.maxout import Maxout
     from .nn.merge import Add, Concatenate, Multiply
@@ -49,7 +49,20 @@ if TYPE_CHECKING:
     from .nn.wiring import Input
     from .optim import schedules
     from .optim.frameworks import framework_optimizer
-    from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
+    from .optim.rules import (
+        LBFGS,
+        SGD,
+        Adagrad,
+        Adam,
+        AdamW,
+        DeltaBarDelta,
+        Lion,
+        NAdam,
+        Quickprop,
+        RMSProp,
+        Rprop,
+        SignSGD,
+    )
     from .training.callbacks import Callback, EarlyStopping
     from .training.checkpoint import Checkpoint
     from .training.history import History
@@ -71,6 +84,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
     "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
+    "DeltaBarDelta": "optim.rules:DeltaBarDelta",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
@@ -94,12 +108,15 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Network": "model.network:Network",
     "Notation": "explain.trace.notation:Notation",
     "Pieces": "nn.scaling:Pieces",
+    "Quickprop": "optim.rules:Quickprop",
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
     "Rprop": "optim.rules:Rprop",
     "SGD": "optim.rules:SGD",
+    "SignSGD": "optim.rules:SignSGD",
     "Standardize": "nn.scaling:Standardize",
     "TensorBoard": "training.tracking.tensorboard:TensorBoard",
+    "activations": "nn.activations",
     "check_gradients": "autodiff.check:check_gradients",
     "compare_conventions": "explain.conventions.comparing:compare_conventions",
     "compare_modes": "training.modes:compare_modes",
@@ -147,6 +164,7 @@ __all__ = [
     "ConventionComparison",
     "Conventions",
     "CrossValidatedStopping",
+    "DeltaBarDelta",
     "Dense",
     "DescentPath",
     "Dropout",
@@ -171,13 +189,16 @@ __all__ = [
     "Notation",
     "Pieces",
     "Program",
+    "Quickprop",
     "RMSProp",
     "Rescale",
     "Rprop",
     "SGD",
+    "SignSGD",
     "Standardize",
     "Tensor",
     "TensorBoard",
+    "activations",
     "check_gradients",
     "compare_conventions",
     "compare_modes",

@@ -36,7 +36,10 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Numerical:
-    """Numerical derivatives of weighted tensors by elements of leaves; what is `stopped` does not move."""
+    """Numerical derivatives of weighted tensors by elements of leaves; what is `stopped` does not move.
+
+    Where a record states that its derivative is altered by design, they are of what it states.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,9 @@ class Numerical:
         leaves: Sequence[Tensor],
         stopped: Sequence[Tensor],
     ) -> None:
-        self.ys = list(ys)
+        self.ys, stopped = as_meant(ys, stopped)
         self.weights = weights
-        path = path_to(ys, leaves, stopped)
+        path = path_to(self.ys, leaves, stopped)
         for node in path:
             if node.dtype.kind == "f" and node.dtype.itemsize < 8:
                 raise GradientError(
@@ -157,6 +160,24 @@ def nested(node: Tensor) -> list[Tensor]:
     """The nodes of the program that an op of control flow runs; none for another op."""
     program = node.attrs.get("program")
     return topological(program.roots) if isinstance(program, Program) else []
+
+
+def as_meant(ys: Sequence[Tensor], stopped: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """`ys` made of what ops are the derivatives of by design (`Op.meant`), and what then stands still."""
+    new: dict[Tensor, Tensor] = {}
+    held: list[Tensor] = []
+    for node in topological(ys):
+        inputs = [new[x] for x in node.inputs]
+        if node.op.meant is not None:
+            new[node] = form = node.op.meant(*inputs, **node.attrs)
+            known = set(inputs)
+            made = topological([form], known=lambda x, known=known: x in known)  # type: ignore[misc]
+            held += [x for x in made if x.op.name == "stop_gradient"]
+        elif all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+            new[node] = node
+        else:
+            new[node] = Tensor(node.op, inputs, node.attrs, node.shape, node.dtype)
+    return [new[y] for y in ys], [*(new.get(x, x) for x in stopped), *held]
 
 
 def path_to(

@@ -251,9 +251,10 @@ def _astype(s: Simplifier, node: Tensor) -> Tensor | None:
     return node.inputs[0] if node.inputs[0].dtype == node.dtype else None
 
 
-@rule("stop_gradient")
-def _stop_gradient(s: Simplifier, node: Tensor) -> Tensor | None:
-    return node.inputs[0]
+@rule("stop_gradient", "straight_through")
+def _gradients_alone(s: Simplifier, node: Tensor) -> Tensor | None:
+    """What matters to the chain rule alone."""
+    return _same(node.inputs[0], node)
 
 
 @rule("expand")

@@ -64,6 +64,9 @@ class Op:
     jvp : callable
         For ops with a nested program: ``jvp(y, tangents)``, the tangents of its results by number, from
         those of its inputs (None: it stands still). All others' follow from their `vjp`.
+    meant : callable
+        ``meant(*inputs, **attrs)``, for an op whose derivative is by design not that of its value: what it is
+        the derivative of, with the op's value at the point (see `stop_gradient`). The check holds to this.
     lower : callable
         ``lower(*inputs, **attrs)``, the same value in simpler ops, for the compiled engine.
     element : callable
@@ -99,6 +102,7 @@ class Op:
     derivative: Callable[..., tuple[Tensor | float | None, ...]] | None = None
     vjp: Callable[..., tuple[Any, ...]] | None = None
     jvp: Callable[[Tensor, Sequence[Tensor | None]], dict[int, Tensor]] | None = None
+    meant: Callable[..., Tensor] | None = None
     lower: Callable[..., Tensor] | None = None
     element: Callable[..., Any] | None = None
     run: Callable[..., Any] | None = None

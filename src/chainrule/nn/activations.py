@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 
 from ..errors import ParameterError, unknown_name
 from ..graph.tensor import Tensor
 from ..ops import abs as absolute
 from ..ops import elu, exp, gelu, leaky_relu, logistic, relu, sign, silu, softplus, tanh, where
+from .altered import Altered, Sigmoid, Tanh
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -68,12 +71,29 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": tanh,
 }
 ALIASES = {"identity": "linear", "sigmoid": "logistic", "swish": "silu"}
+ALTERED: dict[str, type[Altered]] = {cls.name: cls for cls in (Sigmoid, Tanh)}
+"""Activations that take another derivative by design, written as logistic(flat_spot=0.1)."""
+_TEXT = re.compile(r"(\w+)\((\w+)=([^()]+)\)")
 # These let about half of the signal through, so that He's weights suit them.
 RECTIFIERS = {"elu", "gelu", "leaky_relu", "mish", "relu", "silu"}
 
 
 def find_activation(activation: object) -> tuple[str, Activation]:
-    """An activation's name and function: by name, or a function of a tensor; raises UnknownNameError."""
+    """An activation's name and function: by name, or a function of a tensor.
+
+    A name may state another derivative, as in ``"logistic(flat_spot=0.1)"``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such activation, or it has no such setting.
+    ParameterError
+        If a setting is not what it can be.
+    """
+    if isinstance(activation, str) and (stated := _TEXT.fullmatch(activation)):
+        activation = _altered(*stated.groups())
+    if isinstance(activation, Altered):
+        return activation.text, ACTIVATIONS.get(activation.text, activation)
     if callable(activation):
         known = [name for name, function in ACTIVATIONS.items() if function is activation]
         return (known or [getattr(activation, "__name__", "own")])[0], activation
@@ -81,6 +101,21 @@ def find_activation(activation: object) -> tuple[str, Activation]:
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise unknown_name("activation", activation, ACTIVATIONS)
     return name, ACTIVATIONS[name]
+
+
+def _altered(name: str, setting: str, text: str) -> Altered:
+    name = ALIASES.get(name, name)
+    if name not in ALTERED:
+        raise unknown_name("activation with another derivative", name, ALTERED)
+    cls = ALTERED[name]
+    settings = [f.name for f in dataclasses.fields(cls)]
+    if setting not in settings:
+        raise unknown_name(f"{cls.__name__}: setting", setting, settings)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ParameterError(f"{cls.__name__}: {setting} must be a number, got {text!r:.20}.") from None
+    return cls(**{setting: number})
 
 
 def activate(function: Activation, name: str, z: Tensor) -> Tensor:

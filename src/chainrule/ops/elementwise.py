@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
 from ..graph.op import arithmetic, boolean, floating, number_type, op, promote
 from ..graph.tensor import CONSTANT, Tensor, apply, constant, function
+from ..shapes import Shape
 
 BINARY = ("x", "y")
 Unary = Callable[[Any], Tensor]
@@ -264,6 +265,27 @@ op(
     note="The value passes, the gradient does not.",
 )
 
+
+def _one_shape(x: Shape, y: Shape) -> Shape:
+    if x != y:
+        raise ShapeError(f"straight_through: the two must have one shape, got {x} and {y}. Use expand.")
+    return x
+
+
+op(
+    "straight_through",
+    inputs=BINARY,
+    shape=_one_shape,
+    numpy="{x}",
+    loop="{x}",
+    latex="{x}",
+    vjp=lambda g, out, x, y: (None, g),
+    meant=lambda x, y: stop_gradient(x) + (y - stop_gradient(y)),
+    cost=0,
+    note="By design the gradient is not that of the value: x is the value, and y gets the gradient.",
+    samples=lambda: [({}, (3, 4), (3, 4))],
+)
+
 # activations ----------------------------------------------------------------------------------
 
 op(
@@ -415,6 +437,20 @@ gelu = _unary("gelu", "The Gaussian error linear unit in its form with tanh (Hen
 stop_gradient: Unary = _unary("stop_gradient", "x, treated as a constant by the chain rule.")
 
 
+def straight_through(x: Any, y: Any) -> Tensor:
+    """x, whose gradient goes to y as if y had been computed: a derivative altered by design.
+
+    The two have one shape. ``straight_through(sign(x), x)`` is the sign of x with the slope of x itself.
+    `check_gradients` knows of it: it moves y, and holds x.
+
+    References
+    ----------
+    Bengio, Léonard and Courville (2013), Estimating or propagating gradients through stochastic neurons for
+    conditional computation, section 4.
+    """
+    return apply("straight_through", x, y)
+
+
 def leaky_relu(x: Any, slope: float = 0.01) -> Tensor:
     """x where x > 0, slope * x elsewhere (Maas et al., 2013)."""
     return apply("leaky_relu", x, slope=float(slope))
@@ -445,5 +481,5 @@ __all__ = [
     "abs", "add", "astype", "cos", "divide", "elu", "equal", "exp", "gelu", "greater", "greater_equal",
     "leaky_relu", "less", "less_equal", "log", "log1p", "logistic", "maximum", "minimum", "multiply",
     "negative", "not_equal", "power", "relu", "sign", "silu", "sin", "softplus", "sqrt", "stop_gradient",
-    "subtract", "tanh", "where",
+    "straight_through", "subtract", "tanh", "where",
 ]  # fmt: skip

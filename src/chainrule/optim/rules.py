@@ -9,12 +9,20 @@ from ..errors import ParameterError, unknown_name
 from .adaptive import Adagrad, Adam, AdamW, NAdam, RMSProp
 from .base import OPTIMIZERS, Optimizer, Updates
 from .lbfgs import LBFGS
+from .per_weight import DeltaBarDelta, Quickprop
 from .rates import checked_settings
 from .schedules import schedule_from_json
 from .sgd import SGD
-from .signs import Lion, Rprop
+from .signs import Lion, Rprop, SignSGD
 
-OPTIMIZERS.update({cls.name: cls for cls in (SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, Rprop, LBFGS)})
+OPTIMIZERS.update(
+    {
+        cls.name: cls
+        for cls in (
+            SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, SignSGD, Rprop, Quickprop, DeltaBarDelta, LBFGS
+        )
+    }
+)  # fmt: skip
 
 
 def find_optimizer(optimizer: Optimizer | str) -> Optimizer:
@@ -58,11 +66,14 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "DeltaBarDelta",
     "Lion",
     "NAdam",
     "Optimizer",
+    "Quickprop",
     "RMSProp",
     "Rprop",
+    "SignSGD",
     "Updates",
     "find_optimizer",
     "make_optimizer",

@@ -14,6 +14,41 @@ from .rates import Constant
 
 
 @dataclass(frozen=True)
+class SignSGD(Optimizer):
+    """Every element moves by the learning rate, against its gradient's sign: theta = theta - lr * sign(g).
+
+    The size of gradients does not count: early layers move as fast as late ones, and a loss times a thousand
+    makes the same steps. Steps do not become smaller near a minimum unless the learning rate does. It is also
+    called the Manhattan update; with momentum it is `Lion` with equal betas.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule or callable
+        How far every element moves in a step.
+    clip_value, clip_norm : float, optional
+        See `Optimizer`; without effect here, since signs are all that counts.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of its range.
+
+    References
+    ----------
+    Bernstein, Wang, Azizzadenesheli and Anandkumar (2018), signSGD: compressed optimisation for non-convex
+    problems, algorithm 1. Peterson and Hartman (1989), Explorations of the mean field theory learning
+    algorithm, which has it as Manhattan learning.
+    """
+
+    name = "signsgd"
+
+    learning_rate: Rate = 0.001
+
+    def updates(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
+        return {theta: theta - lr * sign(g) for theta, g in zip(parameters, gradients, strict=True)}
+
+
+@dataclass(frozen=True)
 class Lion(Optimizer):
     """Every element moves by the learning rate, in the direction of a momentum's sign.
 

@@ -216,8 +216,9 @@ def _sides(parts: Sequence[Element | None]) -> tuple[Written | None, Written | N
 
 
 def shortest(value: Any) -> float:
-    """A number as a float: of single precision, the one with the fewest digits that rounds to it."""
-    return float(str(np.asarray(value)[()]))
+    """A number as a float: of single precision, the one with the fewest digits; a truth value as 1 or 0."""
+    number = np.asarray(value)[()]
+    return float(number) if number.dtype.kind == "b" else float(str(number))
 
 
 def _short(rule: Optimizer) -> str:
