@@ -49,7 +49,20 @@ if TYPE_CHECKING:
     from .nn.wiring import Input
     from .optim import schedules
     from .optim.frameworks import framework_optimizer
-    from .optim.rules import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp, Rprop
+    from .optim.rules import (
+        LBFGS,
+        SAM,
+        SGD,
+        Adagrad,
+        Adam,
+        AdamW,
+        ConjugateGradient,
+        LevenbergMarquardt,
+        Lion,
+        NAdam,
+        RMSProp,
+        Rprop,
+    )  # fmt: skip
     from .training.callbacks import Callback, EarlyStopping
     from .training.checkpoint import Checkpoint
     from .training.history import History
@@ -64,6 +77,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
     "Concatenate": "nn.merge:Concatenate",
+    "ConjugateGradient": "optim.rules:ConjugateGradient",
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
     "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
@@ -79,6 +93,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
     "Ledger": "explain.ledger.ledger:Ledger",
+    "LevenbergMarquardt": "optim.rules:LevenbergMarquardt",
     "Lion": "optim.rules:Lion",
     "Maxout": "nn.maxout:Maxout",
     "Multiply": "nn.merge:Multiply",
@@ -91,6 +106,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "RMSProp": "optim.rules:RMSProp",
     "Rescale": "nn.scaling:Rescale",
     "Rprop": "optim.rules:Rprop",
+    "SAM": "optim.rules:SAM",
     "SGD": "optim.rules:SGD",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
@@ -136,6 +152,7 @@ __all__ = [
     "ChainruleError",
     "Checkpoint",
     "Concatenate",
+    "ConjugateGradient",
     "ConventionComparison",
     "Conventions",
     "CrossValidatedStopping",
@@ -151,6 +168,7 @@ __all__ = [
     "LBFGS",
     "LayerNorm",
     "Ledger",
+    "LevenbergMarquardt",
     "Lion",
     "Maxout",
     "Multiply",
@@ -164,6 +182,7 @@ __all__ = [
     "RMSProp",
     "Rescale",
     "Rprop",
+    "SAM",
     "SGD",
     "Standardize",
     "Tensor",

@@ -8,13 +8,16 @@ from typing import Any
 from ..errors import ParameterError, unknown_name
 from .adaptive import Adagrad, Adam, AdamW, NAdam, RMSProp
 from .base import OPTIMIZERS, Optimizer, Updates
-from .lbfgs import LBFGS
+from .levenberg_marquardt import LevenbergMarquardt
 from .rates import checked_settings
+from .sam import SAM
 from .schedules import schedule_from_json
+from .searches import LBFGS, ConjugateGradient
 from .sgd import SGD
 from .signs import Lion, Rprop
 
-OPTIMIZERS.update({cls.name: cls for cls in (SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, Rprop, LBFGS)})
+RULES = (SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, Rprop, LBFGS, ConjugateGradient, LevenbergMarquardt)
+OPTIMIZERS.update({cls.name: cls for cls in RULES})
 
 
 def find_optimizer(optimizer: Optimizer | str) -> Optimizer:
@@ -54,10 +57,13 @@ def optimizer_from_json(value: Any) -> Optimizer | None:
 __all__ = [
     "LBFGS",
     "OPTIMIZERS",
+    "SAM",
     "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
+    "ConjugateGradient",
+    "LevenbergMarquardt",
     "Lion",
     "NAdam",
     "Optimizer",
