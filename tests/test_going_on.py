@@ -8,7 +8,7 @@ from scipy import sparse
 
 import chainrule as cr
 from chainrule.errors import DataError, DTypeError, ParameterError, ShapeError, UnknownNameError
-from chainrule.optim.lbfgs import minimise
+from chainrule.optim.searches import minimise
 from chainrule.training.loop import Plan
 
 RANDOM = np.random.default_rng(7)

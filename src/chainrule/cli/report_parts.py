@@ -14,6 +14,7 @@ from ..explain.health.findings import Diagnosis
 from ..explain.pages.charts import lines, points
 from ..explain.pages.code import highlighted
 from ..explain.pages.page import figure, folded, lowered, paragraph, scroll, table
+from ..optim.whole_batch import WholeBatch
 from ..tables.sources import sources
 from ..tables.wording import printable, shown
 from .baseline import r2
@@ -278,12 +279,13 @@ def trace(model: Model, rows: Labelled, row: int) -> str:
 def code(model: Model) -> str:
     """The training step as Python."""
     rule = model.network.optimizer
-    stepless = rule is not None and rule.whole_batch
+    stepless = rule if isinstance(rule, WholeBatch) else None
     text = highlighted(model.network.source("sgd" if stepless else None).rstrip("\n"))
     note = "Python that runs with NumPy alone, and gives the weights that training gives."
     if stepless:
         note = (
-            "Python that runs with NumPy alone; with plain gradient descent, as L-BFGS has no steps to print."
+            "Python that runs with NumPy alone; with plain gradient descent, as "
+            f"{stepless.title} has no steps to print."
         )
     return f'{paragraph(note)}<pre tabindex="0" role="region" aria-label="source"><code>{text}</code></pre>'
 

@@ -10,8 +10,8 @@ from typing import Any
 from ..emit.engine import choose_engine
 from ..errors import DataError
 from ..model.network import Network
-from ..optim.lbfgs import LBFGS
 from ..optim.rules import SGD, Adam, Optimizer, make_optimizer
+from ..optim.searches import LBFGS
 from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
 from .resuming import resumed

@@ -12,7 +12,7 @@ from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..optim.rates import Course, Custom, Schedule, checked_rates
-from ..optim.rules import LBFGS, SGD, Optimizer, find_optimizer
+from ..optim.rules import SGD, Optimizer, find_optimizer
 from ..shapes import evaluate_shape
 from ..training.metrics import MeasuredNetwork
 from ..training.sparse import dense
@@ -35,8 +35,8 @@ class Step:
         As for `Network.fit`; for one row also its own target alone. Without targets there is a forward pass
         and nothing else.
     optimizer : Optimizer or str, optional
-        That of the last fit where none is given, or plain gradient descent, which also stands for L-BFGS:
-        that has no steps.
+        That of the last fit where none is given, or plain gradient descent, which also stands for those that
+        work on all rows at once, such as L-BFGS: these have no steps.
     state : mapping of str to ndarray, optional
         What the optimizer remembers, by the names of its leaves; as at the start where it is left out.
     seed, number : int
@@ -83,7 +83,7 @@ class Step:
         tables = [dense(table) for table in network._tables(np.reshape(X, (1, -1)) if one else X)]
         self.network, self.rows = network, tables[0].shape[0]
         self.rule = find_optimizer(network.optimizer or SGD() if optimizer is None else optimizer)
-        if isinstance(self.rule, LBFGS):
+        if self.rule.whole_batch:
             self.rule = SGD()
         self.rate = self._rate_of(self.rule.schedule)
         self.program: Program | None = None

@@ -344,6 +344,7 @@ class Network(ExplainedNetwork):
         go_on: bool = False,
         resume: bool = False,
         record: Ledger | None = None,
+        accumulate: int = 1,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -394,6 +395,10 @@ class Network(ExplainedNetwork):
         record : Ledger, optional
             Writes down what moved chosen weights, step by step; the weights become the same. Trains with
             the NumPy engine.
+        accumulate : int
+            Change the weights after so many batches, and after an epoch's last, as for one batch of all their
+            rows: it takes no more memory than one of these batches. Layers that look at a batch, as
+            normalisation and dropout, see each by itself.
 
         Returns
         -------
@@ -420,6 +425,10 @@ class Network(ExplainedNetwork):
         rule = find_optimizer(Adam() if optimizer is None else optimizer)
         batch_size = positive_int(batch_size, "fit: batch_size", "batch_size=32")
         epochs = positive_int(epochs, "fit: epochs", "epochs=20")
+        accumulate = positive_int(accumulate, "fit: accumulate", "accumulate=4")
+        if accumulate > 1 and (rule.whole_batch or record is not None):
+            what = f"optimizer {rule.name}, which takes all rows at once" if rule.whole_batch else "record"
+            raise ParameterError(f"fit: accumulate and {what} contradict each other. Leave one out.")
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
@@ -443,9 +452,9 @@ class Network(ExplainedNetwork):
         saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
         if saved is not None:
             past = saved.past
-        plan = Plan(rows, size, epochs, shuffle, seed, past.epochs, past.steps)
-        looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.steps
-        checked_rates(rule.schedule, looked_at, Course(plan.steps, epochs), self.dtype)
+        plan = Plan(rows, size, epochs, shuffle, seed, past.epochs, past.steps, accumulate=accumulate)
+        looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.updates
+        checked_rates(rule.schedule, looked_at, Course(plan.updates, epochs), self.dtype)
         identity = {}
         if checkpoint is not None:
             given: dict[str, Any] = {"X": tables, "y": ts, "weights": [weights]}

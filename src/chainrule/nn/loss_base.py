@@ -35,12 +35,15 @@ class Loss:
         rows; the sum of them all.
     probabilities : bool
         Whether `prediction` gives probabilities; the outputs are logits then.
+    squares : float
+        Where elements are squared errors of the outputs, times what; 0 where they are not.
     """
 
     name: ClassVar[str]
     target: ClassVar[str] = "values"
     over: ClassVar[str] = "mean"
     probabilities: ClassVar[bool] = False
+    squares: ClassVar[float] = 0.0
 
     def elements(self, z: Tensor, t: Tensor) -> Tensor:
         """The loss of each output, shape (n, outputs), or of each row, shape (n,).

@@ -43,6 +43,7 @@ class MSE(Loss):
     """
 
     name = "mse"
+    squares = 1.0
 
     def elements(self, z: Tensor, t: Tensor) -> Tensor:
         return _error(z, t) ** 2
@@ -61,6 +62,7 @@ class HalfSum(Loss):
 
     name = "half_sum"
     over = "row_sum"
+    squares = 0.5
 
     def elements(self, z: Tensor, t: Tensor) -> Tensor:
         return 0.5 * _error(z, t) ** 2
@@ -75,6 +77,7 @@ class Sum(Loss):
 
     name = "sum"
     over = "sum"
+    squares = 1.0
 
     def elements(self, z: Tensor, t: Tensor) -> Tensor:
         return _error(z, t) ** 2

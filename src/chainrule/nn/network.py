@@ -17,6 +17,7 @@ from ..graph.program import Program
 from ..graph.tensor import Tensor, placeholder, size, topological
 from ..ops import where
 from ..optim.rules import SGD, Optimizer, find_optimizer
+from .accumulation import accumulated
 from .layers import Context
 from .structure import Structure
 from .wiring import numbered
@@ -32,9 +33,9 @@ class Graph:
     ----------
     xs, ts : list of Tensor
         Places for a batch's inputs and targets.
-    weights, lr, seed, step : Tensor
-        Places for the rows' weights, shape (n,), and for the learning rate, the fit's seed and the number of
-        the step, each one number.
+    weights, lr, seed, step, last_part : Tensor
+        Places for the rows' weights, shape (n,), and for the learning rate, the fit's seed, the number of
+        the step, and whether it is on the last part of a batch (0 or 1), each one number.
     parameters : dict of str to Tensor
         Leaves by the names hidden1.W, hidden1.b, ...
     trained_values : list of Tensor
@@ -57,6 +58,7 @@ class Graph:
     lr: Tensor
     seed: Tensor
     step: Tensor
+    last_part: Tensor
     parameters: dict[str, Tensor]
     trained_values: list[Tensor]
     trained_outputs: list[Tensor]
@@ -149,6 +151,7 @@ class BaseNetwork(Structure):
             lr=placeholder((), self.dtype, "lr"),
             seed=seed,
             step=step,
+            last_part=placeholder((), "int64", "last_part"),
             parameters=parameters,
             trained_values=trained[len(xs) :],
             trained_outputs=[trained[i] for i in wiring.outputs],
@@ -243,7 +246,13 @@ class BaseNetwork(Structure):
             tags.append(f"_{layer.name}" if layer.name else own)
         return tags
 
-    def program(self, optimizer: Optimizer | str | None = None, *, weighted: bool = False) -> Program:
+    def program(
+        self,
+        optimizer: Optimizer | str | None = None,
+        *,
+        weighted: bool = False,
+        accumulate: bool = False,
+    ) -> Program:
         """The training step: inputs x, t and lr, output loss, updates of the weights and the rule's state.
 
         With several inputs or outputs there are x1, x2, ... and t1, t2, ...; with layers that draw random
@@ -255,6 +264,9 @@ class BaseNetwork(Structure):
             Plain gradient descent where none is given. Its learning rate is no part of the program.
         weighted : bool
             Whether rows have weights, a further input w.
+        accumulate : bool
+            Whether a step is on a part of a batch, whose gradients are summed up; a further input, last_part,
+            is 1 for its last part, after which the weights are changed, and else 0.
 
         Raises
         ------
@@ -268,10 +280,13 @@ class BaseNetwork(Structure):
                 "gradients. Name another optimizer."
             )
         g, leaves = self.graph, self.trained_leaves()
-        key = (rule, weighted, frozenset(leaves))
+        key = (rule, weighted, accumulate, frozenset(leaves))
         if key not in self._programs:
             loss = self._training_loss(weighted)
-            made = rule.new_values(leaves, gradient(loss, leaves) if leaves else [], g.lr)
+            if accumulate:
+                made = accumulated(self, rule, leaves, weighted)
+            else:
+                made = rule.new_values(leaves, rule.slopes(loss, leaves), g.lr)
             updates = {leaf: made.pop(leaf) for leaf in leaves} | g.changes | made
             inputs = [*self._inputs_of([loss, *updates.values()]), g.lr]
             self._programs[key] = Program(inputs, {"loss": loss}, updates)
@@ -303,7 +318,7 @@ class BaseNetwork(Structure):
     def _inputs_of(self, roots: Sequence[Tensor]) -> list[Tensor]:
         """The inputs that a program of these roots takes, the learning rate apart."""
         g, used = self.graph, set(topological(roots))
-        return [*g.xs, *g.ts, *(x for x in (g.weights, g.seed, g.step) if x in used)]
+        return [*g.xs, *g.ts, *(x for x in (g.weights, g.seed, g.step, g.last_part) if x in used)]
 
     def trained_leaves(self) -> list[Tensor]:
         """The leaves of the parameters that training changes by their gradients."""

@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..autodiff.gradient import gradient
 from ..checks import real_number
 from ..errors import ParameterError
 from ..graph.tensor import Tensor, placeholder, tensor
 from ..ops import maximum, minimum, sqrt
 from .rates import Schedule, as_schedule
+from .sam import uphill_slopes
 
 Updates = dict[Tensor, Tensor]
 Rate = float | Schedule | Callable[[float], float]
@@ -37,6 +39,9 @@ class Optimizer:
     clip_norm : float, optional
         If the norm of all gradients together is larger than this, they are scaled down to it; that is after
         `clip_value`. As in PyTorch, they are multiplied by clip_norm / (norm + 1e-6).
+    sam : float, optional
+        Take gradients not at the weights, but so far from them in the direction in which the loss grows
+        fastest; above 0. See `SAM`.
 
     Attributes
     ----------
@@ -55,12 +60,13 @@ class Optimizer:
     learning_rate: Rate
     clip_value: float | None = field(default=None, kw_only=True)
     clip_norm: float | None = field(default=None, kw_only=True)
+    sam: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
         if not isinstance(rate, Schedule) and (isinstance(rate, type) or not callable(rate)):
             self._check("learning_rate", 0, math.inf)
-        for name in ("clip_value", "clip_norm"):
+        for name in ("clip_value", "clip_norm", "sam"):
             if getattr(self, name) is not None:
                 self._check(name, 0, math.inf)
 
@@ -68,6 +74,12 @@ class Optimizer:
     def schedule(self) -> Schedule:
         """The learning rate as a schedule."""
         return as_schedule(self.learning_rate)
+
+    def slopes(self, loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients that `new_values` is to be given."""
+        if self.sam is None or not parameters:
+            return gradient(loss, parameters)
+        return uphill_slopes(loss, parameters, self.sam)
 
     def new_values(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], lr: Tensor) -> Updates:
         """`updates` with the gradients clipped."""

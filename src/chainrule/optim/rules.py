@@ -8,21 +8,20 @@ from typing import Any
 from ..errors import ParameterError, unknown_name
 from .adaptive import Adagrad, Adam, AdamW, NAdam, RMSProp
 from .base import OPTIMIZERS, Optimizer, Updates
-from .lbfgs import LBFGS
+from .levenberg_marquardt import LevenbergMarquardt
 from .per_weight import DeltaBarDelta, Quickprop
 from .rates import checked_settings
+from .sam import SAM
 from .schedules import schedule_from_json
+from .searches import LBFGS, ConjugateGradient
 from .sgd import SGD
 from .signs import Lion, Rprop, SignSGD
 
-OPTIMIZERS.update(
-    {
-        cls.name: cls
-        for cls in (
-            SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, SignSGD, Rprop, Quickprop, DeltaBarDelta, LBFGS
-        )
-    }
-)  # fmt: skip
+RULES = (
+    *(SGD, Adagrad, RMSProp, Adam, AdamW, NAdam, Lion, SignSGD, Rprop, Quickprop, DeltaBarDelta),
+    *(LBFGS, ConjugateGradient, LevenbergMarquardt),
+)
+OPTIMIZERS.update({cls.name: cls for cls in RULES})
 
 
 def find_optimizer(optimizer: Optimizer | str) -> Optimizer:
@@ -62,11 +61,14 @@ def optimizer_from_json(value: Any) -> Optimizer | None:
 __all__ = [
     "LBFGS",
     "OPTIMIZERS",
+    "SAM",
     "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
+    "ConjugateGradient",
     "DeltaBarDelta",
+    "LevenbergMarquardt",
     "Lion",
     "NAdam",
     "Optimizer",

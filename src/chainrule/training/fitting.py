@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -15,19 +14,21 @@ from ..emit.engine import Runner, choose_engine
 from ..emit.pools import calm
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
-from ..optim.lbfgs import LBFGS, Minimum, minimise
+from ..nn.accumulation import is_sum
 from ..optim.rules import Optimizer
 from ..optim.schedules import Constant, Course, checked_rates
+from ..optim.whole_batch import Minimum, WholeBatch
 from ..shapes import evaluate_shape
 from .callbacks import call
 from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .divergence import blame
 from .history import History, Past
-from .loop import Divergence, Interrupt, Loop, Plan, finite
+from .loop import Divergence, Loop, Plan, finite
 from .progress import Bar, Progress
 from .resume import Saved, content, remembering
-from .sparse import Unpacked, dense, is_sparse, wholly_dense
+from .sparse import Unpacked, dense, is_sparse
+from .whole import Whole
 
 if TYPE_CHECKING:
     from .stored import StoredNetwork
@@ -95,7 +96,7 @@ class Fit:
     past : Past
         After `run`, for a fit that goes on.
     minimum : Minimum or None
-        After `run` with L-BFGS, how its search ended.
+        After `run` with a rule that works on all rows at once, how its search ended.
     fault : str or None
         After `run`, where numbers were not finite any more, and what to do.
     """
@@ -124,7 +125,7 @@ class Fit:
         if rule.whole_batch:
             self.program = network.gradient_program(weighted=weighted)
         else:
-            self.program = network.program(rule, weighted=weighted)
+            self.program = network.program(rule, weighted=weighted, accumulate=plan.accumulate > 1)
         if engine == "auto" and saved is not None:
             engine = saved.header["engine"]
         if record is not None:
@@ -134,6 +135,9 @@ class Fit:
             engine = choose_engine(seconds)
         self.runner = network._runner("step", self.program, engine)
         network._compiled = engine == "numba"
+        self.whole: Whole | None = None
+        if isinstance(rule, WholeBatch):
+            self.whole = Whole(network, rule, self.runner, self.leaves, rows, engine)
         if record is not None:
             self.runner = record.runner(self, self.runner)
         self.history = History(self._measures(), engine)
@@ -142,7 +146,7 @@ class Fit:
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
         self.given |= {g.weights: rows.weights, g.seed: plan.seed}
         self.constant = isinstance(rule.schedule, Constant) and not any(
-            x is g.step for x in self.program.inputs
+            x is g.step or x is g.last_part for x in self.program.inputs
         )
         self.rate = 0.0
         self.progress = Progress()
@@ -176,8 +180,8 @@ class Fit:
         with bar as self.progress, calm(effort) if quiet else nullcontext():
             loop.progress = self.progress
             try:
-                if isinstance(self.rule, LBFGS):
-                    history.interrupted = self._minimise(self.rule, loop)
+                if self.whole is not None:
+                    history.interrupted, self.minimum, loop.divergence = self.whole.run(self, loop.in_order)
                 elif history.stopped is None:
                     history.interrupted = loop.run(self._on_epoch)
                     if history.interrupted and loop.divergence is None and not loop.torn:
@@ -200,8 +204,9 @@ class Fit:
             g, steps = self.graph, np.arange(first, first + count)
             epoch = first // self.plan.steps
             measured = self.history.val_loss or self.history.loss
-            course = Course(self.plan.steps, self.plan.epochs, measured[:epoch])
-            rates = checked_rates(self.rule.schedule, steps, course, self.network.dtype)
+            course = Course(self.plan.updates, self.plan.epochs, measured[:epoch])
+            updates, self.given[g.last_part] = self.plan.update_of(steps)
+            rates = checked_rates(self.rule.schedule, updates, course, self.network.dtype)
             self.given |= {g.step: steps + self.plan.first_step, g.lr: rates[0] if self.constant else rates}
             self.rate = float(rates[-1])
             self.listed = [self.given[x] for x in self.program.inputs]
@@ -248,48 +253,6 @@ class Fit:
         leaves = self.graph.parameters.items()
         self.network._take({name: state[leaf] for name, leaf in leaves if leaf in state})
 
-    def _minimise(self, rule: LBFGS, loop: Loop) -> bool:
-        """Epochs of a rule that works on all rows at once: each is one of its iterations."""
-        leaves = self.leaves
-        inputs = [wholly_dense(x, "L-BFGS works on all rows at once") for x in self._inputs(0, 1)]
-        shapes = [self.runner.state[leaf].shape for leaf in leaves]
-        sizes = [self.runner.state[leaf].size for leaf in leaves]
-
-        def put(vector: Array) -> None:
-            parts = np.split(vector, np.cumsum(sizes)[:-1])
-            self.runner.load({x: p.reshape(shape) for x, p, shape in zip(leaves, parts, shapes, strict=True)})
-
-        loss = float(self.runner(*inputs)["loss"])
-        if not math.isfinite(loss):
-            loop.divergence = Divergence(0, 0, loop.in_order, loss)
-            return False
-
-        def function(vector: Array) -> tuple[float, Array]:
-            put(vector)
-            found = self.runner(*inputs)
-            slopes = [np.ravel(found[f"slope{k}"]) for k in range(len(leaves))]
-            return float(found["loss"]), np.concatenate(slopes).astype(np.float64)
-
-        last = np.concatenate([self.runner.state[x].ravel() for x in leaves]).astype(np.float64)
-        with Interrupt() as interrupt:
-
-            def on_iteration(vector: Array, loss: float) -> bool:
-                nonlocal last
-                last = vector
-                put(vector)
-                self.progress.advance(1)
-                return self._on_epoch(loss) and not interrupt.requested
-
-            try:
-                self.minimum = minimise(function, last, rule, self.plan.epochs, on_iteration)
-            except KeyboardInterrupt:
-                interrupt.requested = True
-            finally:
-                put(last)  # not what a search tried last
-        if not interrupt.requested and self.history.epochs < self.plan.epochs:
-            self.history.stop("no smaller loss was found on the way down the slope")
-        return interrupt.requested
-
     # the end ----------------------------------------------------------------------------------
 
     def _report(self, found: Divergence) -> None:
@@ -300,7 +263,8 @@ class Fit:
         taken = {x: dense(self.given[x][rows]) for x in (*g.xs, *g.ts)}
         if self.rows.weights is not None:
             taken[g.weights] = self.rows.weights[rows]
-        single = {g.seed: self.plan.seed, g.step: self.given[g.step][0], g.lr: self.given[g.lr][0]}
+        changing = {x: self.given[x][0] for x in (g.step, g.lr, g.last_part)}
+        single = {g.seed: self.plan.seed, **changing}
         values = {**self.runner.state, **taken, **single}
         what, self.history.fault = blame(self.network, g, self.program, values, rows)
         self.history.cut(found.epoch)
@@ -378,6 +342,6 @@ class Fit:
 
     def _keep_past(self, state: Mapping[Tensor, Array], steps: int) -> None:
         plan = self.plan
-        kept = {leaf.name or "": state[leaf] for leaf in self._remembered()}
+        kept = {leaf.name or "": state[leaf] for leaf in self._remembered() if not is_sum(leaf)}
         epochs = -(-steps // plan.steps)
         self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept)

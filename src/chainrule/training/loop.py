@@ -104,6 +104,8 @@ class Plan:
     row_means : bool
         Whether an epoch's loss is the mean over its rows; else over its batches, of which the last may have
         fewer rows than the others.
+    accumulate : int
+        The weights are changed after so many steps, by the gradients of them all, and after an epoch's last.
     """
 
     rows: int
@@ -114,6 +116,7 @@ class Plan:
     first_epoch: int = 0
     first_step: int = 0
     row_means: bool = False
+    accumulate: int = 1
 
     @property
     def steps(self) -> int:
@@ -125,6 +128,18 @@ class Plan:
         """What a user has set of it, by the names of `fit`."""
         names = ("rows", "batch_size", "epochs", "shuffle", "seed")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def updates(self) -> int:
+        """How often the weights are changed in an epoch."""
+        return -(-self.steps // self.accumulate)
+
+    def update_of(self, steps: Array) -> tuple[Array, Array]:
+        """Which change of the weights steps go into, both counted over all epochs; whether as its last."""
+        epochs, within = np.divmod(steps, self.steps)
+        updates, parts = np.divmod(within, self.accumulate)
+        last = (parts == self.accumulate - 1) | (within == self.steps - 1)
+        return epochs * self.updates + updates, last.astype(np.int64)
 
     def mean(self, losses: Array) -> float:
         """An epoch's loss from that of its batches."""

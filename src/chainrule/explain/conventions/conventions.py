@@ -273,6 +273,11 @@ def run(
             "learning rate, e.g. SGD(0.5)."
         )
     trained = _variant(network, conventions)
+    if rule.sam is not None and conventions.order == "layer_by_layer":
+        raise ParameterError(
+            "Conventions: sam takes slopes at other weights, and order='layer_by_layer' at new ones: they "
+            "contradict each other. Leave one out."
+        )
     step = Step(trained, X, y, optimizer=rule)
     step.need_loss()
     if not trained.trained_leaves():

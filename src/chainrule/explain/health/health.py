@@ -15,8 +15,9 @@ from ...graph.tensor import Tensor, topological
 from ...nn.dense import Affine
 from ...nn.init import Purpose
 from ...nn.wiring import numbered
-from ...optim.rules import LBFGS, Optimizer
+from ...optim.rules import Optimizer
 from ...optim.schedules import Constant
+from ...optim.whole_batch import WholeBatch
 from ...training.data import split_tables
 from ...training.divergence import Fault, find_fault
 from ...training.history import History
@@ -330,8 +331,8 @@ def _rate(
     seed: int,
 ) -> tuple[list[Finding], list[str]]:
     """What is wrong with the learning rate, and why it may be that none was judged."""
-    if isinstance(network.optimizer, LBFGS):
-        return [], ["the learning rate: L-BFGS finds the length of its steps by itself."]
+    if isinstance(network.optimizer, WholeBatch):
+        return [], [f"the learning rate: {network.optimizer.title} finds the length of its steps by itself."]
     found = course_findings(course.losses, course.rates, scale, course.start)
     if found:
         return found, []

@@ -11,7 +11,7 @@ import numpy as np
 from ...checks import counted, positive_int, whole_number
 from ...emit.engine import Runner
 from ...errors import DataError, NotFittedError, ParameterError, unknown_name
-from ...optim.lbfgs import LBFGS
+from ...optim.whole_batch import WholeBatch
 from ...shapes import evaluate_shape
 from ...training.fitting import Fit
 from ...training.sparse import is_sparse
@@ -95,9 +95,15 @@ class Ledger:
 
     def runner(self, fit: Fit, runner: Runner) -> Runner:
         """What `Network.fit` runs: the same steps, written down here."""
-        if isinstance(fit.rule, LBFGS):
+        if isinstance(fit.rule, WholeBatch):
             raise ParameterError(
-                "Ledger: L-BFGS takes no steps of its own that could be recorded. Take another optimizer."
+                f"Ledger: {fit.rule.title} takes no steps of its own that could be recorded. Take another "
+                "optimizer."
+            )
+        if fit.rule.sam is not None:
+            raise ParameterError(
+                "Ledger: with sam the slopes are those of other weights, and no row's share in them is "
+                "recorded. Leave sam or the ledger out."
             )
         if any(is_sparse(table) for table in fit.rows.tables):
             raise ParameterError("Ledger: sparse tables cannot be recorded. Pass X.toarray().")
