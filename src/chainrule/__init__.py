@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from .emit.formula import formula, formulas
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
+    from .ensembles.bagging import Bagging
+    from .ensembles.committee import Committee
+    from .ensembles.deep import DeepEnsemble
+    from .ensembles.ensemble import Ensemble
+    from .ensembles.files import load
+    from .ensembles.snapshot import SnapshotEnsemble
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
     from .estimators.stopping import CrossValidatedStopping
@@ -37,7 +43,6 @@ if TYPE_CHECKING:
     from .explain.plots.recording import DescentPath, HiddenViews, Histograms
     from .explain.trace.notation import Notation
     from .explain.why.perturbation import compare_perturbation
-    from .model.files import load
     from .model.network import Network
     from .nn import init as inits
     from .nn import losses
@@ -60,17 +65,21 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Adam": "optim.rules:Adam",
     "AdamW": "optim.rules:AdamW",
     "Add": "nn.merge:Add",
+    "Bagging": "ensembles.bagging:Bagging",
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
+    "Committee": "ensembles.committee:Committee",
     "Concatenate": "nn.merge:Concatenate",
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
     "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
+    "DeepEnsemble": "ensembles.deep:DeepEnsemble",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "Ensemble": "ensembles.ensemble:Ensemble",
     "HiddenViews": "explain.plots.recording:HiddenViews",
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
@@ -92,6 +101,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Rescale": "nn.scaling:Rescale",
     "Rprop": "optim.rules:Rprop",
     "SGD": "optim.rules:SGD",
+    "SnapshotEnsemble": "ensembles.snapshot:SnapshotEnsemble",
     "Standardize": "nn.scaling:Standardize",
     "check_gradients": "autodiff.check:check_gradients",
     "compare_conventions": "explain.conventions.comparing:compare_conventions",
@@ -103,7 +113,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",
     "inits": "nn.init",
-    "load": "model.files:load",
+    "load": "ensembles.files:load",
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",
@@ -131,18 +141,22 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "Bagging",
     "BatchNorm",
     "Callback",
     "ChainruleError",
     "Checkpoint",
+    "Committee",
     "Concatenate",
     "ConventionComparison",
     "Conventions",
     "CrossValidatedStopping",
+    "DeepEnsemble",
     "Dense",
     "DescentPath",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "HiddenViews",
     "Histograms",
     "Health",
@@ -165,6 +179,7 @@ __all__ = [
     "Rescale",
     "Rprop",
     "SGD",
+    "SnapshotEnsemble",
     "Standardize",
     "Tensor",
     "check_gradients",
