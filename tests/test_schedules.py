@@ -15,6 +15,7 @@ from chainrule.optim.schedules import (
     SCHEDULES,
     Constant,
     CosineDecay,
+    CosineRestarts,
     Course,
     ExponentialDecay,
     InverseScaling,
@@ -36,6 +37,7 @@ EVERY = [
     InverseScaling(0.1, power=0.7),
     ExponentialDecay(0.1, factor=0.5),
     CosineDecay(0.1, warmup=0.9, min_rate=0.01),
+    CosineRestarts(0.1, cycle=1, growth=2, min_rate=0.01),
     OneCycle(0.1, rise=0.4),
     ReduceOnPlateau(0.1, factor=0.5, patience=1, min_rate=0.02),
 ]
@@ -117,6 +119,17 @@ def test_cosine_decay_rises_in_equal_parts_and_falls_to_the_least():
     np.testing.assert_allclose(after, 0.1)
     middle = all_rates(CosineDecay(0.4), steps_per_epoch=4, epochs=1)[2]
     assert middle == pytest.approx(0.2)
+
+
+def test_cosine_restarts_begin_anew_and_grow():
+    equal = all_rates(CosineRestarts(0.4, cycle=2), steps_per_epoch=3, epochs=7)
+    np.testing.assert_array_equal(equal[:6], equal[6:12])
+    np.testing.assert_array_equal(equal[12:18], equal[6:12])
+    assert np.flatnonzero(equal == 0.4).tolist() == [0, 6, 12, 18]
+    grown = all_rates(CosineRestarts(0.4, cycle=1, growth=3), steps_per_epoch=2, epochs=14)
+    assert np.flatnonzero(grown == 0.4).tolist() == [0, 2, 8, 26]
+    far = CosineRestarts(0.4, cycle=1, growth=2).rates(np.array([2**40 - 1]), Course(1, 2**41))
+    np.testing.assert_allclose(far, 0.4)
 
 
 def test_one_cycle_starts_low_is_largest_once_and_ends_lower():
@@ -236,6 +249,9 @@ def test_a_rate_of_0_and_one_that_decays_to_it_are_let_pass():
             "CosineDecay: min_rate must be at least 0 and finite, got -1",
         ),
         (lambda: CosineDecay(0.1, min_rate=0.2), "CosineDecay: min_rate 0.2 is above the learning_rate, 0.1"),
+        (lambda: CosineRestarts(0.1, cycle=0), "CosineRestarts: cycle must be a positive int, got 0"),
+        (lambda: CosineRestarts(0.1, growth=1.5), "CosineRestarts: growth must be a positive int, got 1.5"),
+        (lambda: CosineRestarts(0.1, min_rate=1), "CosineRestarts: min_rate 1 is above the learning_rate"),
         (lambda: OneCycle(0.1, rise=1), "OneCycle: rise must be at least 0 and below 1, got 1"),
         (lambda: OneCycle(0.1, div_factor=0.5), "OneCycle: div_factor must be at least 1 and finite"),
         (lambda: OneCycle(0.1, final_div_factor=0), "OneCycle: final_div_factor must be at least 1"),
@@ -271,7 +287,10 @@ def test_what_no_file_can_hold_is_none():
 
 def test_schedules_by_name_and_settings():
     assert sorted(SCHEDULES) == sorted(
-        ["constant", "step", "inverse_scaling", "exponential", "cosine", "one_cycle", "reduce_on_plateau"]
+        [
+            *("constant", "step", "inverse_scaling", "exponential", "cosine", "cosine_restarts"),
+            *("one_cycle", "reduce_on_plateau"),
+        ]
     )
     assert make_schedule("step", {"learning_rate": 0.1, "every": 3}) == StepDecay(0.1, every=3)
     with pytest.raises(UnknownNameError, match="schedule 'cosinus' is unknown; did you mean 'cosine'"):

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from .emit.formula import formula, formulas
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
+    from .ensembles.bagging import Bagging
+    from .ensembles.committee import Committee
+    from .ensembles.deep import DeepEnsemble
+    from .ensembles.ensemble import Ensemble
+    from .ensembles.files import load
+    from .ensembles.snapshot import SnapshotEnsemble
     from .estimators.classifier import MLPClassifier
     from .estimators.regressor import MLPRegressor
     from .estimators.stopping import CrossValidatedStopping
@@ -37,7 +43,6 @@ if TYPE_CHECKING:
     from .explain.plots.recording import DescentPath, HiddenViews, Histograms
     from .explain.trace.notation import Notation
     from .explain.why.perturbation import compare_perturbation
-    from .model.files import load
     from .model.network import Network
     from .nn import activations, losses
     from .nn import init as inits
@@ -79,20 +84,24 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Adam": "optim.rules:Adam",
     "AdamW": "optim.rules:AdamW",
     "Add": "nn.merge:Add",
+    "Bagging": "ensembles.bagging:Bagging",
     "BatchNorm": "nn.regularise:BatchNorm",
     "CSVLogger": "training.tracking.lines:CSVLogger",
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
+    "Committee": "ensembles.committee:Committee",
     "Concatenate": "nn.merge:Concatenate",
     "ConjugateGradient": "optim.rules:ConjugateGradient",
     "ConventionComparison": "explain.conventions.comparing:ConventionComparison",
     "Conventions": "explain.conventions.conventions:Conventions",
     "CrossValidatedStopping": "estimators.stopping:CrossValidatedStopping",
     "DeltaBarDelta": "optim.rules:DeltaBarDelta",
+    "DeepEnsemble": "ensembles.deep:DeepEnsemble",
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
     "EarlyStopping": "training.callbacks:EarlyStopping",
+    "Ensemble": "ensembles.ensemble:Ensemble",
     "HiddenViews": "explain.plots.recording:HiddenViews",
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
@@ -120,6 +129,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SAM": "optim.rules:SAM",
     "SGD": "optim.rules:SGD",
     "SignSGD": "optim.rules:SignSGD",
+    "SnapshotEnsemble": "ensembles.snapshot:SnapshotEnsemble",
     "Standardize": "nn.scaling:Standardize",
     "TensorBoard": "training.tracking.tensorboard:TensorBoard",
     "activations": "nn.activations",
@@ -133,7 +143,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",
     "inits": "nn.init",
-    "load": "model.files:load",
+    "load": "ensembles.files:load",
     "loop_source": "emit.loop_source:loop_source",
     "losses": "nn.losses",
     "numpy_source": "emit.numpy_source:numpy_source",
@@ -161,21 +171,25 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "Bagging",
     "BatchNorm",
     "CSVLogger",
     "Callback",
     "ChainruleError",
     "Checkpoint",
+    "Committee",
     "Concatenate",
     "ConjugateGradient",
     "ConventionComparison",
     "Conventions",
     "CrossValidatedStopping",
     "DeltaBarDelta",
+    "DeepEnsemble",
     "Dense",
     "DescentPath",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "HiddenViews",
     "Histograms",
     "Health",
@@ -204,6 +218,7 @@ __all__ = [
     "SAM",
     "SGD",
     "SignSGD",
+    "SnapshotEnsemble",
     "Standardize",
     "Tensor",
     "TensorBoard",

@@ -179,6 +179,16 @@ def schedules():
     yield "CosineDecay", {}, [], rates(lambda o: warm_cosine(o, 0, 0.0))
     yield "CosineDecay", {"warmup": 1.4, "min_rate": 0.01}, [], rates(lambda o: warm_cosine(o, 7, 0.01))
     for settings, options in (
+        ({"cycle": 3}, {"T_0": 15}),
+        ({"cycle": 1, "growth": 2, "min_rate": 0.01}, {"T_0": 5, "T_mult": 2, "eta_min": 0.01}),
+    ):
+        yield (
+            "CosineRestarts",
+            settings,
+            [],
+            rates(lambda o, options=options: schedulers.CosineAnnealingWarmRestarts(o, **options)),
+        )
+    for settings, options in (
         ({}, {}),
         (
             {"rise": 0.45, "div_factor": 4.0, "final_div_factor": 10.0},

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ChainruleError, ModelFileError, NotFittedError, ParameterError
-from ..model.files import network_from
+from ..errors import ModelFileError, NotFittedError, ParameterError
+from ..model.files import described, network_from
 from ..model.network import Network
 from ..nn.init import Init, init_from_json
 from ..nn.loss_base import Loss
@@ -58,13 +58,9 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
 def load_estimator(kind: Any, path: str | os.PathLike[str], functions: Functions | None) -> Any:
     """The estimator from a file; errors as in `BasePerceptron.load`."""
     header, tensors = read_model(path)
-    try:
+    with described(path, "an estimator"):
         network = network_from(header, tensors, functions or {})
         return _restored(kind, header.get("estimator"), network, functions or {})
-    except ModelFileError as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}") from None
-    except (ChainruleError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ModelFileError(f"{os.fspath(path)}: does not describe an estimator: {error}") from error
 
 
 def _restored(kind: Any, stored: Any, network: Network, functions: Functions) -> Any:

@@ -150,9 +150,9 @@ def folds(X: Any, y: Array, cv: Any, groups: Any, classes: bool) -> list[tuple[A
         splitter = check_cv(cv, y, classifier=classes)
         parts = list(splitter.split(X, y, groups))
     except (ValueError, TypeError) as error:
-        raise ParameterError(f"fit_cross_validated_stopping: cv={cv!r:.60}: {error}") from error
+        raise ParameterError(f"cv={cv!r:.60}: {error}") from error
     if len(parts) < 2:
-        raise ParameterError(f"fit_cross_validated_stopping: cv={cv!r:.60} makes no two folds.")
+        raise ParameterError(f"cv={cv!r:.60} makes no two folds. Pass e.g. cv=5.")
     return parts
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,18 +37,26 @@ def load(path: str | os.PathLike[str], functions: Functions | None = None) -> Ne
         If the file is missing, truncated, not ours, of a later version, or contradicts itself.
     """
     header, tensors = read_model(path)
-    try:
+    with described(path, "a network"):
+        if "ensemble" in header:
+            raise ModelFileError("holds an ensemble of networks. Use chainrule.load.")
         return network_from(header, tensors, functions or {})
+
+
+@contextmanager
+def described(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """Within it, whatever a broken header leads to becomes a ModelFileError that names the file."""
+    try:
+        yield
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from None
     except (ChainruleError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error.args[0]!r} is missing" if type(error) is KeyError else error
-        raise ModelFileError(f"{os.fspath(path)}: does not describe a network: {reason}") from error
+        raise ModelFileError(f"{os.fspath(path)}: does not describe {what}: {reason}") from error
 
 
 def network_from(header: dict[str, Any], tensors: dict[str, Array], functions: Functions) -> Network:
     """A network from a file's header and tensors; raises whatever a broken header leads to."""
-    attached = {name: value for name, value in tensors.items() if name.startswith(ATTACHED)}
     weights = {name: value for name, value in tensors.items() if ":" not in name}  # a checkpoint has others
     nodes, keys = nodes_from_json(header, weights, functions)
     losses = [loss_from_json(value, functions) for value in header["losses"]]
@@ -60,10 +70,17 @@ def network_from(header: dict[str, Any], tensors: dict[str, Array], functions: F
         raise ModelFileError(f"it has {len(targets)} targets for {len(losses)} outputs.")
     network._codings = [coding_from_json(t, k) for t, k in zip(targets, network.widths, strict=False)]
     network.optimizer = None if header["optimizer"] is None else optimizer_from_json(header["optimizer"])
+    network.metadata, network.attachments = extras_from(header, tensors)
+    return network
+
+
+def extras_from(header: dict[str, Any], tensors: dict[str, Array]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Metadata and attachments of a file; raises ModelFileError where they are none."""
     if not isinstance(header["metadata"], dict):
         raise ModelFileError("its metadata is no JSON object.")
-    network.metadata = header["metadata"]
+    attached = {name: value for name, value in tensors.items() if name.startswith(ATTACHED)}
     if any(value.dtype != np.uint8 or value.ndim != 1 for value in attached.values()):
         raise ModelFileError("an attachment is not bytes.")
-    network.attachments = {name.removeprefix(ATTACHED): value.tobytes() for name, value in attached.items()}
-    return network
+    return header["metadata"], {
+        name.removeprefix(ATTACHED): value.tobytes() for name, value in attached.items()
+    }

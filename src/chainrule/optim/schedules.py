@@ -176,6 +176,58 @@ class CosineDecay(Schedule):
 
 
 @dataclass(frozen=True)
+class CosineRestarts(Schedule):
+    """Half a cosine down to the least rate, then up to the full rate at once, again and again.
+
+    Step s of a cycle of S steps has min_rate + (learning_rate - min_rate) * (1 + cos(pi * s / S)) / 2, with s
+    counted from 0: PyTorch's CosineAnnealingWarmRestarts, called for every step.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Of each cycle's first step.
+    cycle : int
+        The first cycle's epochs.
+    growth : int
+        How many times as long as a cycle the next one is: 1 for equal ones.
+    min_rate : float
+        From 0 to the learning rate.
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of its range.
+
+    References
+    ----------
+    Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts, eq. 5.
+    """
+
+    name = "cosine_restarts"
+
+    cycle: int = 10
+    growth: int = 1
+    min_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field, example in (("cycle", "cycle=10"), ("growth", "growth=2, or 1")):
+            number = positive_int(getattr(self, field), f"CosineRestarts: {field}", example)
+            object.__setattr__(self, field, number)
+        self._check_min_rate(self.min_rate)
+
+    def rates(self, steps: Array, course: Course) -> Array:
+        starts, lengths = [0], [self.cycle * course.steps_per_epoch]
+        while self.growth > 1 and starts[-1] + lengths[-1] <= steps.max(initial=0):
+            starts.append(starts[-1] + lengths[-1])
+            lengths.append(lengths[-1] * self.growth)
+        begun = np.searchsorted(starts, steps, side="right") - 1
+        length = np.take(lengths, begun)
+        share = (steps - np.take(starts, begun)) % length / length
+        return _cosine(self.learning_rate, self.min_rate, share)
+
+
+@dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up to the learning rate along half a cosine, then down along another to nearly nothing.
 
@@ -295,7 +347,8 @@ SCHEDULES.update(
     {
         cls.name: cls
         for cls in (
-            Constant, StepDecay, InverseScaling, ExponentialDecay, CosineDecay, OneCycle, ReduceOnPlateau
+            Constant, StepDecay, InverseScaling, ExponentialDecay, CosineDecay, CosineRestarts, OneCycle,
+            ReduceOnPlateau,
         )
     }
 )  # fmt: skip
@@ -328,6 +381,7 @@ __all__ = [
     "SCHEDULES",
     "Constant",
     "CosineDecay",
+    "CosineRestarts",
     "Course",
     "Custom",
     "ExponentialDecay",

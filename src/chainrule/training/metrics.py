@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,19 @@ from .prediction import PredictingNetwork
 Array = np.ndarray[Any, Any]
 
 
-class MeasuredNetwork(PredictingNetwork):
-    """A network with scores and reports."""
+class Measures:
+    """Scores and reports of what predicts: of a network, or of several together."""
+
+    if TYPE_CHECKING:  # what they need
+        built: Any
+        classes: Any
+        widths: Any
+        dtype: Any
+        _losses: Any
+        _codings: Any
+
+        def predict(self, X: Any) -> Any: ...
+        def predict_proba(self, X: Any) -> Any: ...
 
     def scorer(self, metric: str) -> Callable[[Any, Any], float]:
         """A function of X and y that gives one of scikit-learn's scores for the weights of that moment.
@@ -102,7 +113,11 @@ class MeasuredNetwork(PredictingNetwork):
             )
 
 
-def _as_estimator(network: PredictingNetwork) -> Any:
+class MeasuredNetwork(PredictingNetwork, Measures):
+    """A network with scores and reports."""
+
+
+def _as_estimator(network: Measures) -> Any:
     """What scikit-learn's scorers take."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,21 @@ class StoredNetwork(MeasuredNetwork):
             "optimizer": None if self.optimizer is None else self.optimizer.to_json(),
             "metadata": self.metadata,
         }
-        try:
-            json.dumps(header, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ParameterError(f"save: metadata must be what JSON can hold ({error}).") from None
-        attached = {attachment_key(name): name for name in self.attachments}
-        if not all(isinstance(content, bytes) for content in self.attachments.values()):
-            raise ParameterError("save: attachments must be bytes by name. Pass e.g. {'notes': b'...'}.")
-        tensors = {key: np.frombuffer(self.attachments[name], np.uint8) for key, name in attached.items()}
-        return header, {**self.parameters, **tensors}
+        require_json(header)
+        return header, {**self.parameters, **attached_tensors(self.attachments)}
+
+
+def require_json(header: Mapping[str, Any]) -> None:
+    """Raise ParameterError if a header holds what JSON cannot: the metadata, as we write the rest."""
+    try:
+        json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"save: metadata must be what JSON can hold ({error}).") from None
+
+
+def attached_tensors(attachments: Mapping[str, bytes]) -> dict[str, Array]:
+    """Attachments as a file holds them; raises ParameterError for what is no bytes by name."""
+    keys = {attachment_key(name): name for name in attachments}
+    if not all(isinstance(content, bytes) for content in attachments.values()):
+        raise ParameterError("save: attachments must be bytes by name. Pass e.g. {'notes': b'...'}.")
+    return {key: np.frombuffer(attachments[name], np.uint8) for key, name in keys.items()}
