@@ -22,6 +22,7 @@ from ..training.fitting import Fit, Rows, Validation
 from ..training.history import History, Past
 from ..training.loop import Plan, tell
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
+from ..training.supply import Transform, require_transform, told_transform
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Network(ExplainedNetwork):
         go_on: bool = False,
         resume: bool = False,
         record: Ledger | None = None,
+        transform: Transform | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -161,6 +163,13 @@ class Network(ExplainedNetwork):
         record : Ledger, optional
             Writes down what moved chosen weights, step by step; the weights become the same. Trains with
             the NumPy engine.
+        transform : callable, optional
+            Changes rows on their way to the training, as augmentation does: ``transform(x, numbers, epoch,
+            seed)`` takes some rows of X as an array, shape (rows, inputs), for several inputs a list of such;
+            the numbers of these rows in X; the epoch, counted from 0; and the fit's seed. It returns rows of
+            the same shape, and may change x itself. A thread makes the rows of the next steps while the last
+            ones are trained on. Random numbers must be drawn from `numbers`, `epoch` and `seed` alone, so
+            that a fit can resume.
 
         Returns
         -------
@@ -203,6 +212,8 @@ class Network(ExplainedNetwork):
             validation = self._validation(validation_data, codings, tables, metrics)
         elif metrics:
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
+        if transform is not None:
+            require_transform(transform, rule)
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
         checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
@@ -220,6 +231,7 @@ class Network(ExplainedNetwork):
                 given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
             scorers = [] if validation is None else list(validation.scorers)
             identity = identity_of(self, rule, plan, given, watching, codings) | {"metrics": scorers}
+            identity["transform"] = None if transform is None else told_transform(transform)
         if saved is not None:
             require_same(saved, identity)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
@@ -228,7 +240,8 @@ class Network(ExplainedNetwork):
         if not self.built:
             self._fill(seed)
         data = Rows(tables, ts, weights, codings)
-        job = Fit(self, rule, plan, data, validation, engine, watching, past, record, identity, saved)
+        parts = watching, past, record, identity, saved, transform
+        job = Fit(self, rule, plan, data, validation, engine, *parts)
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:
