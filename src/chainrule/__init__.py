@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .explain.plots.recording import DescentPath, HiddenViews, Histograms
     from .explain.trace.notation import Notation
     from .explain.why.perturbation import compare_perturbation
+    from .images.augment import Augment
+    from .images.folder import ImageFolder, images_from_folder
     from .model.files import load
     from .model.network import Network
     from .nn import init as inits
@@ -60,6 +62,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Adam": "optim.rules:Adam",
     "AdamW": "optim.rules:AdamW",
     "Add": "nn.merge:Add",
+    "Augment": "images.augment:Augment",
     "BatchNorm": "nn.regularise:BatchNorm",
     "Callback": "training.callbacks:Callback",
     "Checkpoint": "training.checkpoint:Checkpoint",
@@ -75,6 +78,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
     "History": "training.history:History",
+    "ImageFolder": "images.folder:ImageFolder",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
     "LayerNorm": "nn.regularise:LayerNorm",
@@ -102,6 +106,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",
+    "images_from_folder": "images.folder:images_from_folder",
     "inits": "nn.init",
     "load": "model.files:load",
     "loop_source": "emit.loop_source:loop_source",
@@ -131,6 +136,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "Augment",
     "BatchNorm",
     "Callback",
     "ChainruleError",
@@ -147,6 +153,7 @@ __all__ = [
     "Histograms",
     "Health",
     "History",
+    "ImageFolder",
     "Input",
     "LBFGS",
     "LayerNorm",
@@ -177,6 +184,7 @@ __all__ = [
     "formulas",
     "framework_optimizer",
     "gradient",
+    "images_from_folder",
     "inits",
     "jvp",
     "load",
