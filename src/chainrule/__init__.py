@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .emit.loop_source import loop_source
     from .emit.numpy_source import numpy_source
     from .estimators.classifier import MLPClassifier
+    from .estimators.images import ImageAugmenter
     from .estimators.regressor import MLPRegressor
     from .estimators.stopping import CrossValidatedStopping
     from .explain import plots
@@ -78,6 +79,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
     "History": "training.history:History",
+    "ImageAugmenter": "estimators.images:ImageAugmenter",
     "ImageFolder": "images.folder:ImageFolder",
     "Input": "nn.wiring:Input",
     "LBFGS": "optim.rules:LBFGS",
@@ -153,6 +155,7 @@ __all__ = [
     "Histograms",
     "Health",
     "History",
+    "ImageAugmenter",
     "ImageFolder",
     "Input",
     "LBFGS",

@@ -10,7 +10,7 @@ Zhong, Zheng, Kang, Li and Yang (2020), Random erasing data augmentation.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,11 @@ class Augment:
         ]
         return ", ".join(f"{name}={_plainly(getattr(self, name))}" for name in used)
 
+    def to_json(self) -> dict[str, Any]:
+        """All settings, as JSON holds them: ``Augment(**settings)`` is the same."""
+        settings = asdict(self)
+        return {name: list(x) if isinstance(x, tuple) else x for name, x in settings.items()}
+
     def __call__(self, X: Any, rows: Any = None, epoch: int = 0, seed: int = 0) -> Array:
         """Changed copies of images.
 
@@ -193,15 +198,49 @@ class Augment:
             self._change(images[part], drawing, numbers[part], changed[part])
         return np.reshape(changed, X.shape)
 
+    def with_copies(self, X: Any, y: Any, copies: int = 1, seed: int = 0) -> tuple[Array, Array]:
+        """Images and, after them, changed copies of all of them, with their answers.
+
+        For models that see their rows once: a network that trains in epochs is given the `Augment` itself.
+
+        Parameters
+        ----------
+        X : array-like of numbers, shape (n, inputs) or (n, *shape)
+        y : array-like, shape (n,) or (n, outputs)
+        copies : int
+            Of each image, changed as in so many epochs.
+        seed : int
+
+        Returns
+        -------
+        X : ndarray, shape (n * (1 + copies), ...)
+        y : ndarray, shape (n * (1 + copies), ...)
+
+        Raises
+        ------
+        ShapeError, DTypeError, DataError
+            As in a call; also if there is not an answer for each image.
+        """
+        X, y = self._checked(X), np.asarray(y)
+        if y.shape[:1] != X.shape[:1]:
+            raise ShapeError(f"Augment: {counted(len(X), 'image')} and y of shape {y.shape}.")
+        times = 1 + positive_int(copies, "Augment: copies", "copies=2")
+        changed = [self(X, epoch=epoch, seed=seed) for epoch in range(times - 1)]
+        return np.concatenate([X, *changed]), np.concatenate([y] * times)
+
+    def require_images(self, shape: tuple[int, ...]) -> None:
+        """Raise ShapeError for the shape of an array that does not hold such images."""
+        if shape[1:] not in ((self.inputs,), self.shape):
+            raise ShapeError(
+                f"Augment: expected images of shape {self.shape}, or rows of {self.inputs:,} numbers, got an "
+                f"array of shape {shape}."
+            )
+
     def _checked(self, X: Any) -> Array:
         X = np.asarray(X)
         if X.dtype.kind not in "biuf":
             raise DTypeError(f"Augment: images are numbers, got {X.dtype}.")
-        if X.shape[1:] not in ((self.inputs,), self.shape):
-            raise ShapeError(
-                f"Augment: expected images of shape {self.shape}, or rows of {self.inputs:,} numbers, got an "
-                f"array of shape {X.shape}."
-            )
+        self.require_images(X.shape)
         X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
         if not np.isfinite(X).all():
             raise DataError("Augment: images hold NaN or infinity. Pass finite numbers.")

@@ -12,6 +12,7 @@ from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, ShapeError, unknown_name
 from ..explain.network import ExplainedNetwork
+from ..images.augment import Augment
 from ..nn.layers import Layer
 from ..nn.wiring import Node
 from ..optim.rules import Adam, Optimizer, find_optimizer
@@ -214,6 +215,9 @@ class Network(ExplainedNetwork):
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         if transform is not None:
             require_transform(transform, rule)
+        if isinstance(transform, Augment):
+            for table in tables:
+                transform.require_images(table.shape)
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
         checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
