@@ -98,7 +98,9 @@ def report(seeds, tell):
         met = met and well
         shown = ", ".join(f"{accuracy:.4f}" for accuracy in accuracies)
         epoch = f"{np.mean(times) / recipe.epochs:.1f}"
-        rows.append([str(recipe), str(recipe.epochs), published, shown, str(asked), "yes" if well else "no", epoch])
+        rows.append(
+            [str(recipe), str(recipe.epochs), published, shown, str(asked), "yes" if well else "no", epoch]
+        )
     head = ["MNIST, 60,000 images", "epochs", "published", "test images right", "asked", "met", "s an epoch"]
     return f"{table(head, rows)}\n\n{speed(X)}\n\n{each(X, y, test, seeds or SEEDS, tell)}", met
 
