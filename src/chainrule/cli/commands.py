@@ -43,7 +43,7 @@ IMAGES = "Images"
         "train digits --epochs 500 --checkpoint runs --resume",
         "train digits --config net.toml",
         "train digits --augment rotate=10,zoom=0.1 --contact-sheet seen.png",
-        "train flowers/ --image-size 32x32 --color --augment flip=horizontal",
+        "train flowers --image-size 32x32 --augment flip=horizontal",
     ),
 )
 def train(
