@@ -30,4 +30,5 @@ class Subject:
 
 SUBJECTS: dict[str, Subject] = {
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
+    "images": Subject("Images", "images"),
 }

@@ -21,7 +21,7 @@ LATE = {
     "emit/native/runtime.py": {"llvmlite", "numba"},
     **{
         f"estimators/{file}.py": {"sklearn"}
-        for file in ("base", "classifier", "intervals", "regressor", "stopping")
+        for file in ("base", "classifier", "images", "intervals", "regressor", "stopping")
     },
 }
 """Files that import heavy libraries at their top, and are themselves loaded late."""

@@ -549,7 +549,7 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
     [
         # data
         ("train irs", "irs: there is no such file, nor a built-in set. Did you mean 'iris'? Sets: breast-"),
-        ("train {folder} --target a", "is a folder. Pass a CSV or Parquet file"),
+        ("train {folder} --target a", "has no folders within, and a folder for each class is needed"),
         ("train {table}", "--target is needed: which column of {table} to predict? It has"),
         ("train {table} --target prise", "column 'prise' is unknown; did you mean 'price'?"),
         ("train {one} --target b", "column 'b' has one class only, 1: there is nothing to learn."),

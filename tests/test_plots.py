@@ -483,3 +483,67 @@ def test_plots_leave_the_state_of_pyplot_alone(trained):
     assert pyplot.get_fignums() == before
     assert file_of(first, ".svg") == file_of(again, ".svg")
     assert file_of(first, ".png").startswith(b"\x89PNG")
+
+
+# contact sheets -------------------------------------------------------------------------------
+
+
+def digits(shape=(6, 5), n=12):
+    return np.random.default_rng(0).random((n, int(np.prod(shape))))
+
+
+def sheet_pixels(figure):
+    """The images on a sheet of 6 by 5 pixels with gaps of 1, shape (rows, epochs + 1, 6, 5)."""
+    board = figure.axes[0].images[0].get_array()[..., 0]
+    down, across = (board.shape[0] + 1) // 7, board.shape[1] // 6
+    lefts = [0, *(6 * k + 1 for k in range(1, across))]
+    return np.array([[board[7 * i : 7 * i + 6, x : x + 5] for x in lefts] for i in range(down)])
+
+
+def test_a_contact_sheet_shows_what_a_fit_would_see():
+    X, augment = digits(), cr.Augment((6, 5), shift=1, noise=0.2)
+    figure = drawn(cr.plots.contact_sheet(X, augment, list("abcdefghijkl"), rows=[3, 7], epochs=4, seed=9))
+    found = sheet_pixels(figure)
+    assert found.shape == (2, 5, 6, 5)
+    low, high = X[[3, 7]].min(), X[[3, 7]].max()
+    wanted = [X, *(augment(X, epoch=e, seed=9) for e in range(4))]
+    for k, images in enumerate(wanted):
+        scaled = np.clip((images[[3, 7]] - low) / (high - low), 0, 1).reshape(2, 6, 5)
+        np.testing.assert_allclose(found[:, k], scaled, atol=1e-6)
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["d\nrow 3", "h\nrow 7"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == [
+        "as it is",
+        *(f"epoch {k}" for k in (1, 2, 3, 4)),
+    ]
+    assert figure.get_suptitle() == "shift=1, noise=0.2"
+
+
+def test_a_contact_sheet_spreads_its_rows_over_the_images_and_shows_colours():
+    X = np.zeros((30, 4, 4, 3))
+    X[..., 1] = 1
+    figure = cr.plots.contact_sheet(X, cr.Augment((4, 4, 3), rotate=5, fill=0.5), rows=3, epochs=1)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["row 0", "row 14", "row 29"]
+    assert np.array_equal(figure.axes[0].images[0].get_array()[0, 0], [0, 1, 0])
+    assert figure.get_suptitle() == "rotate=5, fill=0.5"
+    grey = cr.plots.contact_sheet(np.zeros((2, 16)), cr.Augment((4, 4), shift=1))
+    assert len(grey.axes[0].get_yticklabels()) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"augment": "shift=1"}, "augment must be an Augment, got 'shift=1'"),
+        ({"rows": 0}, "rows must be a positive int"),
+        ({"rows": [12]}, r"rows must be 1 to 24 of 12 images, counted from 0, got \[12\]"),
+        ({"rows": []}, "rows must be 1 to 24"),
+        ({"rows": ["a"]}, "rows must be an int"),
+        ({"epochs": 25}, "epochs must be at most 24"),
+        ({"y": [1, 2]}, r"12 images and y of shape \(2,\)"),
+        ({"X": np.zeros((12, 7))}, "expected images of shape"),
+    ],
+)
+def test_a_contact_sheet_of_nothing_is_refused(settings, message):
+    given = {"X": digits(), "augment": cr.Augment((6, 5), shift=1), **settings}
+    with pytest.raises(cr.errors.ChainruleError, match=message):
+        cr.plots.contact_sheet(**given)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .ensembles.files import load
     from .ensembles.snapshot import SnapshotEnsemble
     from .estimators.classifier import MLPClassifier
+    from .estimators.images import ImageAugmenter
     from .estimators.regressor import MLPRegressor
     from .estimators.stopping import CrossValidatedStopping
     from .explain import plots
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from .explain.plots.recording import DescentPath, HiddenViews, Histograms
     from .explain.trace.notation import Notation
     from .explain.why.perturbation import compare_perturbation
+    from .images.augment import Augment
+    from .images.folder import ImageFolder, images_from_folder
     from .model.network import Network
     from .nn import activations, losses
     from .nn import init as inits
@@ -84,6 +87,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Adam": "optim.rules:Adam",
     "AdamW": "optim.rules:AdamW",
     "Add": "nn.merge:Add",
+    "Augment": "images.augment:Augment",
     "Bagging": "ensembles.bagging:Bagging",
     "BatchNorm": "nn.regularise:BatchNorm",
     "CSVLogger": "training.tracking.lines:CSVLogger",
@@ -106,6 +110,8 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
     "History": "training.history:History",
+    "ImageAugmenter": "estimators.images:ImageAugmenter",
+    "ImageFolder": "images.folder:ImageFolder",
     "Input": "nn.wiring:Input",
     "JSONLinesLogger": "training.tracking.lines:JSONLinesLogger",
     "LBFGS": "optim.rules:LBFGS",
@@ -142,6 +148,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "formula": "emit.formula:formula",
     "formulas": "emit.formula:formulas",
     "framework_optimizer": "optim.frameworks:framework_optimizer",
+    "images_from_folder": "images.folder:images_from_folder",
     "inits": "nn.init",
     "load": "ensembles.files:load",
     "loop_source": "emit.loop_source:loop_source",
@@ -171,6 +178,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "Augment",
     "Bagging",
     "BatchNorm",
     "CSVLogger",
@@ -194,6 +202,8 @@ __all__ = [
     "Histograms",
     "Health",
     "History",
+    "ImageAugmenter",
+    "ImageFolder",
     "Input",
     "JSONLinesLogger",
     "LBFGS",
@@ -233,6 +243,7 @@ __all__ = [
     "formulas",
     "framework_optimizer",
     "gradient",
+    "images_from_folder",
     "inits",
     "jvp",
     "load",

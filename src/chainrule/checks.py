@@ -93,6 +93,14 @@ def need_matplotlib() -> None:
         )
 
 
+def need_pillow() -> None:
+    """Raise MissingExtraError if there is nothing to read images with."""
+    if find_spec("PIL") is None:
+        raise MissingExtraError(
+            "image files need Pillow, which is not installed. Run: pip install 'chainrule[images]'"
+        )
+
+
 def real_array(value: Any, what: str, ndim: int) -> Array:
     """A finite array of real numbers, as float64, with `ndim` axes.
 

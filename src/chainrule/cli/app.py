@@ -106,7 +106,7 @@ DataArgument = Annotated[
     typer.Argument(
         metavar="DATA",
         help="digits, iris, wine, breast-cancer, diabetes or xor; or a file: CSV, TSV or Parquet, "
-        "packed with gzip or not.",
+        "packed with gzip or not; or a folder of images, in it a folder for each class.",
     ),
 ]
 ModelArgument = Annotated[
@@ -118,6 +118,10 @@ JsonOption = Annotated[
 SeparatorOption = Annotated[
     str | None,
     typer.Option(metavar="LETTER", help="Between the columns of DATA: ; or tab. [default: found out]"),
+]
+CorruptOption = Annotated[
+    str,
+    typer.Option(metavar="POLICY", help="Of a folder's images that cannot be read: refuse or skip."),
 ]
 NotationOption = Annotated[
     str | None,

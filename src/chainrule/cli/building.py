@@ -131,7 +131,14 @@ def _check_values(table: Table, loss: Loss) -> None:
 
 
 def make_network(
-    table: Table, X: Array, y: Array, encoding: Encoding, goal: Goal, settings: Settings, usual: Defaults
+    table: Table,
+    X: Array,
+    y: Array,
+    encoding: Encoding,
+    goal: Goal,
+    settings: Settings,
+    usual: Defaults,
+    even: bool = False,
 ) -> Network:
     """A network that standardises its inputs and, for values, gives them in the target's unit.
 
@@ -146,6 +153,9 @@ def make_network(
     settings : Settings
     usual : Defaults
         What holds where nothing is stated.
+    even : bool
+        Whether all inputs have one mean and one spread, as pixels have: those at the edges hardly vary, and
+        an image that is shifted brings them what they never had.
 
     Raises
     ------
@@ -163,6 +173,8 @@ def make_network(
         "init": None if start is None else _make(settings, "init", INITS, start),
     }
     mean, spread = _mean_and_spread(table.name, X, encoding)
+    if even:
+        mean, spread = np.full_like(mean, X.mean()), np.full_like(spread, X.std() or 1.0)
     layers: list[Layer] = [Standardize(mean, spread)]
     scaled = ((X - mean) / spread).astype(np.float32)
     columns = cut_columns(scaled)

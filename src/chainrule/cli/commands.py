@@ -9,6 +9,7 @@ import typer
 
 from .app import (
     Command,
+    CorruptOption,
     DataArgument,
     JsonOption,
     ModelArgument,
@@ -25,6 +26,7 @@ from .app import (
 Text = str | None
 Pairs = list[str] | None
 NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Schedule"
+IMAGES = "Images"
 
 
 @app.command(
@@ -40,6 +42,8 @@ NETWORK, TRAINING, OPTIMIZER, SCHEDULE = "Network", "Training", "Optimizer", "Sc
         "train wine --stop cross-validated --epochs 200",
         "train digits --epochs 500 --checkpoint runs --resume",
         "train digits --config net.toml",
+        "train digits --augment rotate=10,zoom=0.1 --contact-sheet seen.png",
+        "train flowers --image-size 32x32 --augment flip=horizontal",
     ),
 )
 def train(
@@ -51,7 +55,7 @@ def train(
         Text,
         typer.Option(
             metavar="FILE",
-            help="A TOML file with settings in [network], [training], [optimizer] and [schedule]. "
+            help="A TOML file with settings in [network], [training], [optimizer], [schedule] and [images]. "
             "What it states and an option states otherwise is refused.",
         ),
     ] = None,
@@ -228,6 +232,32 @@ def train(
         ),
     ] = None,
     schedule_option: Annotated[Pairs, pairs_of(SCHEDULE, "--schedule-option", "the schedule")] = None,
+    augment: Annotated[
+        Text,
+        option_of(
+            IMAGES,
+            "CHANGES",
+            "How images are changed anew in each epoch, as rotate=10,zoom=0.1,elastic=26: shift in pixels, "
+            "rotate in degrees, zoom as a share, flip=horizontal, vertical or both, elastic with sigma, "
+            "erase as a probability with erase_area=0.02:0.2, noise, fill.",
+        ),
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None,
+        option_of(IMAGES, "FILE", "Draw images and what the network will see of them: .png or .svg."),
+    ] = None,
+    image_size: Annotated[
+        Text, option_of(IMAGES, "SIZE", "Of a folder's images, height x width. [default: 28x28]")
+    ] = None,
+    color: Annotated[
+        bool | None, option_of(IMAGES, None, "Take a folder's images in red, green and blue.", "--color")
+    ] = None,
+    corrupt: Annotated[
+        Text,
+        option_of(
+            IMAGES, "POLICY", "Of a folder's images that cannot be read: refuse or skip. [default: refuse]"
+        ),
+    ] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
     from .train import Request
@@ -248,6 +278,7 @@ def train(
         as_json=as_json,
         checkpoint=checkpoint,
         resume=resume,
+        contact_sheet=contact_sheet,
     )
     run(request, context.params)
 
@@ -270,12 +301,13 @@ def predict(
         bool, typer.Option("--probabilities", help="Add a column for each class.")
     ] = False,
     separator: SeparatorOption = None,
+    corrupt: CorruptOption = "refuse",
     as_json: JsonOption = False,
 ) -> None:
     """Predict the target of each row, as CSV."""
     from .use import predict as run
 
-    run(model, data, output, probabilities, as_json, separator)
+    run(model, data, output, probabilities, as_json, separator, corrupt)
 
 
 @app.command(
@@ -295,12 +327,13 @@ def evaluate(
         typer.Option(metavar="FILE", help="Draw which classes were taken for which: .png or .svg."),
     ] = None,
     separator: SeparatorOption = None,
+    corrupt: CorruptOption = "refuse",
     as_json: JsonOption = False,
 ) -> None:
     """Test a network on all rows of DATA."""
     from .use import evaluate as run
 
-    run(model, data, single(target), confusion, as_json, separator)
+    run(model, data, single(target), confusion, as_json, separator, corrupt)
 
 
 @app.command(

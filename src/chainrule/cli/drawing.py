@@ -79,7 +79,7 @@ def _rows(request: Request, data: str) -> tuple[Network, Any, Any]:
     letter = checked_separator(request.separator)
     model = load_model(request.path)
     network = model.network
-    frame = load_frame(data, letter)
+    frame = load_frame(data, letter, model.reading())
     row = request.row
     if row is not None and not 1 <= row <= frame.height:
         raise DataError(

@@ -81,7 +81,7 @@ def explain(request: Request) -> None:
     check_outputs({"--output": request.output}, [request.path, None if data in BUILT_IN else data])
     letter = checked_separator(request.separator)
     model = load_model(request.path)
-    frame = load_frame(data, letter)
+    frame = load_frame(data, letter, model.reading())
     row = _checked_row(request.row, data, frame.height)
     target = _target(request, model, frame.columns)
     label = target or TARGETS.get(data) or model.network.metadata.get("target")

@@ -19,6 +19,7 @@ from ..errors import MissingExtraError, ParameterError, UnknownNameError
 from ..tables.reading import read_table
 from ..tables.table import Table, make_table
 from ..tables.wording import listed
+from .images import CLASS, FILE, Reading, folder_frame, is_folder
 
 if TYPE_CHECKING:
     import polars
@@ -55,8 +56,10 @@ TARGETS = {
 }
 
 
-def load_frame(data: str, separator: str | None = None) -> polars.DataFrame:
-    """All columns of a built-in set by name, or of a file.
+def load_frame(
+    data: str, separator: str | None = None, reading: Reading | None = None, labels: bool = True
+) -> polars.DataFrame:
+    """All columns of a built-in set by name, of a file, or of a folder of images.
 
     Parameters
     ----------
@@ -64,13 +67,19 @@ def load_frame(data: str, separator: str | None = None) -> polars.DataFrame:
         Name or path.
     separator : str, optional
         Between the columns of a text file; found out where none is given.
+    reading : Reading, optional
+        How images are read.
+    labels : bool
+        Whether the classes of images are wanted.
 
     Raises
     ------
     UnknownNameError
         If there is no such set or file.
     DataError
-        If the file cannot be read or is empty.
+        If the file or folder cannot be read or is empty.
+    ParameterError
+        If a separator is stated for images.
     """
     if data in BUILT_IN:
         import polars as pl
@@ -84,6 +93,10 @@ def load_frame(data: str, separator: str | None = None) -> polars.DataFrame:
         sets = ", ".join(BUILT_IN)
         name = data if len(data) <= 80 else f"{data[:77]}..."
         raise UnknownNameError(f"{name}: there is no such file, nor a built-in set.{hint} Sets: {sets}.")
+    if is_folder(data):
+        if separator is not None:
+            raise ParameterError(f"--separator is for text, and {data} is a folder of images. Leave it out.")
+        return folder_frame(data, reading or Reading(), labels)
     return read_table(data, separator)
 
 
@@ -99,9 +112,13 @@ def _is_missing(path: str) -> bool:
 
 
 def load_table(
-    data: str, target: str | None, separator: str | None = None, stated: Mapping[str, str] | None = None
+    data: str,
+    target: str | None,
+    separator: str | None = None,
+    stated: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
 ) -> Table:
-    """A built-in set or a file to learn from.
+    """A built-in set, a file or a folder of images to learn from.
 
     Parameters
     ----------
@@ -112,6 +129,8 @@ def load_table(
     separator : str, optional
     stated : mapping of str to str, optional
         Kinds of columns that a user says.
+    reading : Reading, optional
+        How images are read.
 
     Raises
     ------
@@ -122,8 +141,9 @@ def load_table(
     DataError
         If the file cannot be read, is empty, or has cells that cannot be learned from.
     """
-    frame = load_frame(data, separator)
-    return make_table(data, frame, target_of(data, target, frame), stated or {})
+    frame = load_frame(data, separator, reading)
+    kinds = {FILE: "ignored"} if is_folder(data) else {}
+    return make_table(data, frame, target_of(data, target, frame), {**kinds, **(stated or {})})
 
 
 def target_of(data: str, target: str | None, frame: polars.DataFrame) -> str:
@@ -132,6 +152,10 @@ def target_of(data: str, target: str | None, frame: polars.DataFrame) -> str:
         if target not in (None, TARGETS[data]):
             raise ParameterError(f"--target: {data} has its own target, {TARGETS[data]!r}; leave it out.")
         return TARGETS[data]
+    if is_folder(data):
+        if target not in (None, CLASS):
+            raise ParameterError("--target: the classes of images are their folders' names; leave it out.")
+        return CLASS
     if target is None:
         names = listed(frame.columns)
         raise ParameterError(f"--target is needed: which column of {data} to predict? It has {names}.")

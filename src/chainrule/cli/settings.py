@@ -12,7 +12,7 @@ from ..checks import not_negative, positive_int, real_number
 from ..errors import ChainruleError, ParameterError, unknown_name
 from ..tables.pieces import MANY
 
-MOST_UNITS, MOST_EPOCHS, MOST_PIECES = 10**6, 10**7, MANY
+MOST_UNITS, MOST_EPOCHS, MOST_PIECES, MOST_SIDE = 10**6, 10**7, MANY, 10**4
 MOST_FOLDS, MOST_JOBS = 10**4, 10**3
 Check = Callable[[Any, str], Any]
 
@@ -104,6 +104,41 @@ def _seed(value: Any, label: str) -> int:
     return value
 
 
+def _image_size(value: Any, label: str) -> tuple[int, int]:
+    sides = value.lower().split("x") if isinstance(value, str) else value
+    if type(sides) is int:
+        sides = [sides, sides]
+    sizes = [literal(side) for side in sides] if isinstance(sides, list) else []
+    if len(sizes) != 2 or not all(type(side) is int and 1 <= side <= MOST_SIDE for side in sizes):
+        raise ParameterError(
+            f"{label} must be height x width in pixels, none above {MOST_SIDE:,}, got {value!r:.60}. "
+            "Pass e.g. 28x28."
+        )
+    return sizes[0], sizes[1]
+
+
+def _changes(value: Any, label: str) -> dict[str, Any]:
+    """Settings of `Augment`, as ``shift=2,rotate=10`` or a table of a file; two numbers stand as 0.02:0.2."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    else:
+        parts = [part.partition("=") for part in str(value).split(",")]
+        if not all(equals and name.strip() and text.strip() for name, equals, text in parts):
+            raise ParameterError(
+                f"{label} must be NAME=VALUE with commas between, got {value!r:.60}. Pass e.g. "
+                "shift=2,rotate=10."
+            )
+        pairs = [(name.strip(), _setting(text)) for name, _, text in parts]
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ParameterError(f"{label} states a change twice, got {value!r:.60}. State it once.")
+    return found
+
+
+def _setting(text: str) -> Any:
+    return tuple(literal(part) for part in text.split(":")) if ":" in text else literal(text)
+
+
 def _among(*names: str) -> Check:
     def check(value: Any, label: str) -> str:
         if value not in names:
@@ -149,6 +184,12 @@ SETTINGS: dict[str, dict[str, Check]] = {
     "init": {"name": _word},
     "optimizer": {"name": _word, "learning_rate": _plain, "clip_norm": _plain},
     "schedule": {"name": _word},
+    "images": {
+        "image_size": _image_size,
+        "color": _truth,
+        "corrupt": _among("refuse", "skip"),
+        "augment": _changes,
+    },
 }
 """Tables and their keys. A table with a name holds the settings of what is named besides."""
 
@@ -226,6 +267,11 @@ class Settings:
 
 def _shown(value: Any) -> str:
     """A value as it is written on a command line."""
+    if isinstance(value, dict):
+        return ",".join(
+            f"{name}={':'.join(map(str, own)) if isinstance(own, list | tuple) else own}"
+            for name, own in value.items()
+        )
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "''"
     return str(value).lower() if isinstance(value, bool) else str(value)

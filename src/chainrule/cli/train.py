@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import warnings
@@ -32,6 +33,7 @@ from ..training.loop import tell
 from ..training.storage import write_whole
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
+from .images import Placed, Reading, find_augment, keep_shape, placed, reading_of, shape_of, sheet
 from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture, learning_curves
 from .report import report, scores, summarise
@@ -74,6 +76,7 @@ class Request:
     checkpoint : Path or None
         The folder of checkpoints.
     resume : bool
+    contact_sheet : Path or None
     """
 
     data: str
@@ -89,6 +92,7 @@ class Request:
     as_json: bool = False
     checkpoint: Path | None = None
     resume: bool = False
+    contact_sheet: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,28 +118,49 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if request.split is not None:
         stated[request.split] = "ignored"
     separator = checked_separator(request.separator)
-    table = load_table(request.data, request.target, separator, stated)
+    reading = reading_of(settings, request.data)
+    shape = shape_of(request.data, settings, reading)
+    augment = find_augment(settings, shape)
+    if augment is None and request.contact_sheet is not None:
+        raise ParameterError("--contact-sheet shows what --augment does. Pass --augment as well.")
+    table = load_table(request.data, request.target, separator, stated, reading)
     goal = find_goal(table, settings)
     if request.confusion is not None and goal.task == "regression":
         raise ParameterError("--confusion is for classes, and this is a regression. Leave it out.")
     usual = defaults(table.rows)
+    if shape is not None:
+        usual = dataclasses.replace(usual, pieces=0)
     by_folds = stops_by_folds(settings, request.checkpoint is not None)
     if by_folds:
         usual = defaults_of_folds(usual)
     patience = _patience(settings)
     places = _split(table, goal, settings, request, usual, patience is not None)
-    given = _given_test(table, request, separator)
+    given = _given_test(table, request, separator, reading)
     counts = {name: len(rows) for name, rows in places.items()}
     if given is not None:
         counts["test"] = given.frame.height
     encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
-    network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
-    rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None, usual)
-    for line in _describe(table, encoding, network, goal, counts, settings):
+    train = parts["train"]
+    network = make_network(table, train.X, train.y, encoding, goal, settings, usual, shape is not None)
+    change = None if augment is None else placed(augment, encoding.inputs)
+    rule = make_optimizer(settings, train.y if goal.in_unit else None, usual)
+    if change is not None and rule.whole_batch:
+        raise ParameterError(
+            f"{settings.label('images', 'augment')} and {settings.label('optimizer', 'name')} "
+            f"{settings.get('optimizer', 'name')} contradict each other: images that change from epoch to "
+            "epoch have no minimum to search for. Leave one out."
+        )
+    lines = _describe(table, encoding, network, goal, counts, settings)
+    if augment is not None:
+        lines.append(f"changed anew in each epoch: {augment.summary}")
+    for line in lines:
         (tell if request.as_json else print)(line)
+    if request.contact_sheet is not None and change is not None:  # before the training: to be looked at
+        seed = settings.get("training", "seed", 0)
+        write_whole(request.contact_sheet, sheet(request.contact_sheet, train.X, train.y, change, seed))
     sys.stdout.flush()  # before the progress bar, which goes to standard error
-    history, stopping = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds)
-    baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
+    history, stopping = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds, change)
+    baseline = fit_baseline(goal.task, train.X, train.y)
     test = parts["test"]
     result: dict[str, Any] = {
         "task": goal.task,
@@ -157,6 +182,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     }
     if request.model is not None:
         keep(network, table, encoding, baseline.usual, baseline.linear, training)
+        keep_shape(network, shape)
         network.save(request.model)
     if request.plot is not None:
         write_whole(request.plot, learning_curves(history, table.name, request.plot.suffix))
@@ -180,17 +206,19 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
 
 def _check(request: Request) -> None:
     """Refuse what cannot be read or written before the work, not after it."""
-    check_picture("--plot", request.plot)
-    check_picture("--confusion", request.confusion)
-    if request.plot is not None or request.confusion is not None:
+    pictures = {
+        "--plot": request.plot,
+        "--confusion": request.confusion,
+        "--contact-sheet": request.contact_sheet,
+    }
+    for option, path in pictures.items():
+        check_picture(option, path)
+    if any(path is not None for path in pictures.values()):
         need_matplotlib()
     if request.model is not None:
         need_skops()
     files = [path for path in (request.data, request.test) if path not in BUILT_IN]
-    check_outputs(
-        {"--model": request.model, "--plot": request.plot, "--confusion": request.confusion},
-        [*files, request.config],
-    )
+    check_outputs({"--model": request.model, **pictures}, [*files, request.config])
     if request.test is not None and request.split is not None:
         raise ParameterError("--test and --split both say which rows to test on. Give one of them.")
     if request.resume and request.checkpoint is None:
@@ -251,8 +279,10 @@ class Given:
     frame: polars.DataFrame
 
 
-def _given_test(table: Table, request: Request, separator: str | None) -> Given | None:
-    return None if request.test is None else Given(request.test, load_frame(request.test, separator))
+def _given_test(table: Table, request: Request, separator: str | None, reading: Reading) -> Given | None:
+    if request.test is None:
+        return None
+    return Given(request.test, load_frame(request.test, separator, reading))
 
 
 def _encoded(
@@ -297,6 +327,7 @@ def _fit(
     patience: int | None,
     request: Request,
     by_folds: bool,
+    change: Placed | None,
 ) -> tuple[History, StoppingReport | None]:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
@@ -319,6 +350,7 @@ def _fit(
         "class_weight": balance,
         "seed": settings.get("training", "seed", 0),
         "engine": settings.get("training", "engine", "auto"),
+        "transform": change,
     }
     stopping = None
     with spoken(settings), warnings.catch_warnings():
@@ -400,7 +432,12 @@ def _conclude(
     print(report(network, test.X, test.y, request.data))
     print(f"\n{summarise(result)}.")
     print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
-    for what, path in (("Learning curves", request.plot), ("Confusion matrix", request.confusion)):
+    pictures = {
+        "Learning curves": request.plot,
+        "Confusion matrix": request.confusion,
+        "Contact sheet": request.contact_sheet,
+    }
+    for what, path in pictures.items():
         if path is not None:
             print(f"{what}: {printable(str(path))}")
     if request.model is None:

@@ -25,6 +25,7 @@ from ..training.loop import tell
 from ..training.storage import write_whole
 from .baseline import Baseline, usual_answer
 from .building import spoken
+from .images import FILE, Reading, checked_policy, is_folder, kept_shape
 from .notation import parse_notation
 from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture
@@ -74,6 +75,10 @@ class Model:
             )
         return True
 
+    def reading(self, corrupt: str = "refuse") -> Reading:
+        """How images for the network are read."""
+        return Reading(kept_shape(self.network, self.path), corrupt)
+
     def inputs(self, data: str, frame: polars.DataFrame, target: str | None) -> Array:
         """A table's rows as the network takes them; what is new to it is told.
 
@@ -121,14 +126,20 @@ def load_model(path: Path) -> Model:
 
 
 def predict(
-    path: Path, data: str, output: Path | None, probabilities: bool, as_json: bool, separator: str | None
+    path: Path,
+    data: str,
+    output: Path | None,
+    probabilities: bool,
+    as_json: bool,
+    separator: str | None,
+    corrupt: str = "refuse",
 ) -> None:
     """Predict the target of each row, as CSV."""
     check_outputs({"--output": output}, [path, None if data in BUILT_IN else data])
     letter = checked_separator(separator)
     model = load_model(path)
     network = model.network
-    frame = load_frame(data, letter)
+    frame = load_frame(data, letter, model.reading(checked_policy(corrupt, data)), labels=False)
     target = str(network.metadata.get("target") or "prediction")
     X = model.inputs(data, frame, TARGETS.get(data, target))
     header = ["predictions"]
@@ -138,6 +149,9 @@ def predict(
         names = range(p.shape[1]) if network.classes is None else network.classes.tolist()
         header += [f"p({name})" for name in names]
         columns += [_plain(column) for column in p.T]
+    if is_folder(data):
+        header.append("file")
+        columns.append(frame[FILE].to_list())
     if as_json:
         text = json.dumps({"rows": frame.height, **dict(zip(header, columns, strict=True))})
     else:
@@ -191,7 +205,9 @@ class Labelled:
     y: Array
 
 
-def labelled(model: Model, data: str, target: str | None, separator: str | None, verb: str) -> Labelled:
+def labelled(
+    model: Model, data: str, target: str | None, separator: str | None, verb: str, corrupt: str = "refuse"
+) -> Labelled:
     """A table's rows and answers for a model; `verb` says what is to be done, as in "tested".
 
     Raises
@@ -202,8 +218,8 @@ def labelled(model: Model, data: str, target: str | None, separator: str | None,
         If no target is known, or it is not in the table.
     """
     model.answers(verb)
-    frame = load_frame(data, separator)
-    stated = target or (None if data in BUILT_IN else model.network.metadata.get("target"))
+    frame = load_frame(data, separator, model.reading(checked_policy(corrupt, data)))
+    stated = target or (None if data in BUILT_IN or is_folder(data) else model.network.metadata.get("target"))
     target = target_of(data, stated, frame)
     X = model.inputs(data, frame, target)
     return Labelled(data, target, frame, X, matching(data, target, frame, model.network.classes))
@@ -223,7 +239,13 @@ def measured(model: Model, rows: Labelled) -> dict[str, Any]:
 
 
 def evaluate(
-    path: Path, data: str, target: str | None, confusion: Path | None, as_json: bool, separator: str | None
+    path: Path,
+    data: str,
+    target: str | None,
+    confusion: Path | None,
+    as_json: bool,
+    separator: str | None,
+    corrupt: str = "refuse",
 ) -> None:
     """Test a network on all rows of a table."""
     check_picture("--confusion", confusion)
@@ -236,7 +258,7 @@ def evaluate(
     if confusion is not None and network.classes is None and model.answers("tested"):
         raise ParameterError("--confusion is for classes, and the network predicts values. Leave it out.")
     started = time.perf_counter()
-    rows = labelled(model, data, target, letter, "tested")
+    rows = labelled(model, data, target, letter, "tested", corrupt)
     result = measured(model, rows)
     if confusion is not None:
         matrix = network.confusion_matrix(rows.X, rows.y)

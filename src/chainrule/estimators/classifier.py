@@ -95,6 +95,9 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     resume : bool
         Go on from the last checkpoint of the `Checkpoint` among the callbacks, if there is one; start anew
         where there is none. All else must be as it was, `max_iter` apart.
+    augment : Augment or callable, optional
+        Changes the rows to train on anew in each epoch, ``augment(x, numbers, epoch, seed)``, as the
+        `transform` of `Network.fit` does; rows held back and rows to predict stay as they are.
 
     Attributes
     ----------
@@ -172,6 +175,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         engine: str = "auto",
         callbacks: Any = (),
         resume: bool = False,
+        augment: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -207,6 +211,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.engine = engine
         self.callbacks = callbacks
         self.resume = resume
+        self.augment = augment
         self.loss = loss
         self.class_weight = class_weight
 

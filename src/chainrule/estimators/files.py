@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelFileError, NotFittedError, ParameterError
+from ..images.augment import Augment
 from ..model.files import described, network_from
 from ..model.network import Network
 from ..nn.init import Init, init_from_json
@@ -108,6 +109,8 @@ def _to_json(value: Any) -> Any:
             told = value.to_json()
             if told is not None:
                 return {name: told}
+    if isinstance(value, Augment):
+        return {"augment": value.to_json()}
     raise ParameterError(f"save: {value!r:.60} cannot be told in a file.")
 
 
@@ -126,6 +129,7 @@ def _from_json(value: Any, functions: Functions) -> Any:
         "schedule": schedule_from_json,
         "loss": lambda told: loss_from_json(told, functions),
         "init": init_from_json,
+        "augment": lambda settings: Augment(**settings),
     }
     if more or name not in readers:
         raise ModelFileError(f"its parameters are broken ({name!r:.40}).")

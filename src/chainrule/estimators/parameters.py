@@ -41,7 +41,17 @@ def check_parameters(estimator: Any) -> None:
         real_number(getattr(e, name), f"{kind}: {name}", 0, 1)
     if e.momentum != 1:
         real_number(e.momentum, f"{kind}: momentum", 0, 1)
+    if e.augment is not None and (isinstance(e.augment, type) or not callable(e.augment)):
+        raise ParameterError(
+            f"{kind}: augment must be callable, augment(x, numbers, epoch, seed), got {e.augment!r:.60}. "
+            "Pass e.g. Augment((28, 28), shift=2)."
+        )
     _check_names(e, kind)
+    if e.augment is not None and e._whole_batch:
+        raise ParameterError(
+            f"{kind}: augment and solver={e.solver!r} contradict each other: rows that change from epoch to "
+            "epoch have no minimum to search for. Leave augment out, or take e.g. solver='adam'."
+        )
 
 
 def _check_names(e: Any, kind: str) -> None:

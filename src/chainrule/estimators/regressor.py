@@ -88,6 +88,9 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         Printed NumPy, compiled loops, or whichever the work is worth.
     callbacks : sequence
         This package's; `set_callbacks` takes scikit-learn's.
+    augment : Augment or callable, optional
+        Changes the rows to train on anew in each epoch, ``augment(x, numbers, epoch, seed)``, as the
+        `transform` of `Network.fit` does; rows held back and rows to predict stay as they are.
     quantiles : sequence of float, optional
         What is learned in place of the mean: rising numbers between 0 and 1, e.g. [0.05, 0.5, 0.95], each an
         output of the network, by the pinball loss in place of `loss`. See `predict_quantiles`.
@@ -178,6 +181,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         quantiles: Any = None,
         calibration_fraction: float | None = None,
         resume: bool = False,
+        augment: Any = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -214,6 +218,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         self.engine = engine
         self.callbacks = callbacks
         self.resume = resume
+        self.augment = augment
         self.quantiles = quantiles
         self.calibration_fraction = calibration_fraction
 

@@ -14,6 +14,7 @@ from ..optim.rules import Optimizer
 from ..training.fitting import Rows
 from ..training.loop import Plan
 from ..training.resume import Saved, identity_of, require_same, saved_fit, the_checkpoint
+from ..training.supply import told_transform
 from .watching import Held
 
 Array = np.ndarray[Any, Any]
@@ -62,6 +63,7 @@ def resumed(
     if held is not None:
         tables |= {"validation X": [held.X], "validation y": [held.t]}
     identity = identity_of(network, rule, plan, tables, callbacks, rows.codings)
+    identity["transform"] = None if estimator.augment is None else told_transform(estimator.augment)
     saved = saved_fit(checkpoint) if estimator.resume else None
     if saved is not None:
         require_same(saved, identity)

@@ -79,7 +79,7 @@ def run(
         seconds = network.work(network.program(rule, weighted=weighted), size)[1]
         engine = choose_engine(plan.steps * max(epochs, e.max_iter) * seconds, COMPILATION)
     past = past if saved is None else saved.past
-    job = Fit(network, rule, plan, rows, None, engine, callbacks, past, None, identity, saved)
+    job = Fit(network, rule, plan, rows, None, engine, callbacks, past, None, identity, saved, e.augment)
     job.run(verbose=False)
     network.optimizer, progress.past = rule, job.past
     return job

@@ -12,6 +12,7 @@ from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, ShapeError, unknown_name
 from ..explain.network import ExplainedNetwork
+from ..images.augment import Augment
 from ..nn.layers import Layer
 from ..nn.wiring import Node
 from ..optim.rules import Adam, Optimizer, find_optimizer
@@ -24,6 +25,7 @@ from ..training.loop import Plan, tell
 from ..training.lsuv import LSUVReport, build_lsuv
 from ..training.rate_finder import RateReport, find_learning_rate
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
+from ..training.supply import Transform, require_transform, told_transform
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
 from .dry_run import DryRunReport, dry_run
 from .overfitting import OverfitReport, overfit_one_batch
@@ -345,6 +347,7 @@ class Network(ExplainedNetwork):
         resume: bool = False,
         record: Ledger | None = None,
         accumulate: int = 1,
+        transform: Transform | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -399,6 +402,13 @@ class Network(ExplainedNetwork):
             Change the weights after so many batches, and after an epoch's last, as for one batch of all their
             rows: it takes no more memory than one of these batches. Layers that look at a batch, as
             normalisation and dropout, see each by itself.
+        transform : callable, optional
+            Changes rows on their way to the training, as augmentation does: ``transform(x, numbers, epoch,
+            seed)`` takes some rows of X as an array, shape (rows, inputs), for several inputs a list of such;
+            the numbers of these rows in X; the epoch, counted from 0; and the fit's seed. It returns rows of
+            the same shape, and may change x itself. A thread makes the rows of the next steps while the last
+            ones are trained on. Random numbers must be drawn from `numbers`, `epoch` and `seed` alone, so
+            that a fit can resume.
 
         Returns
         -------
@@ -445,6 +455,11 @@ class Network(ExplainedNetwork):
             validation = self._validation(validation_data, codings, tables, metrics)
         elif metrics:
             raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
+        if transform is not None:
+            require_transform(transform, rule)
+        if isinstance(transform, Augment):
+            for table in tables:
+                transform.require_images(table.shape)
         rows = tables[0].shape[0]
         size = rows if rule.whole_batch else min(batch_size, rows)
         checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
@@ -462,6 +477,7 @@ class Network(ExplainedNetwork):
                 given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
             scorers = [] if validation is None else list(validation.scorers)
             identity = identity_of(self, rule, plan, given, watching, codings) | {"metrics": scorers}
+            identity["transform"] = None if transform is None else told_transform(transform)
         if saved is not None:
             require_same(saved, identity)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
@@ -470,7 +486,8 @@ class Network(ExplainedNetwork):
         if not self.built:
             self._fill(seed)
         data = Rows(tables, ts, weights, codings)
-        job = Fit(self, rule, plan, data, validation, engine, watching, past, record, identity, saved)
+        parts = watching, past, record, identity, saved, transform
+        job = Fit(self, rule, plan, data, validation, engine, *parts)
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     WEIGHTS = 1
     SHUFFLE = 2
     # 3 and 4: rows held back by the command line
+    AUGMENT = 5
     MEMBERS = 20  # of an ensemble: the seed of each
     BOOTSTRAP = 21
     LAYERS = 1024  # and from there one for each layer's draws in training

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..emit.engine import Runner, choose_engine
+from ..emit.engine import Runner, choose_engine, is_batched
 from ..emit.pools import calm
 from ..errors import ParameterError
 from ..graph.tensor import Tensor
@@ -27,7 +27,8 @@ from .history import History, Past
 from .loop import Divergence, Loop, Plan, finite
 from .progress import Bar, Progress
 from .resume import Saved, content, remembering
-from .sparse import Unpacked, dense, is_sparse
+from .sparse import dense, is_sparse
+from .supply import Gathered, Supply, Transform
 from .whole import Whole
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Fit:
         What a checkpoint says of the fit; needed where `callbacks` has a `Checkpoint`.
     saved : Saved, optional
         The checkpoint from which it goes on, whose weights the network has already.
+    transform : callable, optional
+        Changes the inputs' rows on their way to the engine; see `Gathered`.
 
     Attributes
     ----------
@@ -114,9 +117,10 @@ class Fit:
         record: Recorder | None = None,
         identity: Mapping[str, Any] | None = None,
         saved: Saved | None = None,
+        transform: Transform | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
-        self.validation, self.callbacks = validation, callbacks
+        self.validation, self.callbacks, self.transform = validation, callbacks, transform
         self.graph = g = network.graph  # kept: where a callback freezes layers, the network makes another
         self.leaves = network.trained_leaves()
         weighted = rows.weights is not None
@@ -163,12 +167,7 @@ class Fit:
         self.runner.load({**self._starts(), **network._values(self.program)})
         call(self.callbacks, "on_fit_begin", network, history)
         start = self._go_on() if self.saved is not None else Position(0, 0, np.zeros(0))
-        tables = [self.given.get(x) for x in self.program.inputs]
-        sparse = any(map(is_sparse, tables))
-        unpacked = Unpacked(self.program.inputs, tables, self.plan.batch_size) if sparse else None
-        loop = Loop(
-            self.runner, self.plan, self._inputs, self.progress, unpacked, (start.epoch, start.losses)
-        )
+        loop = self.loop((start.epoch, start.losses))
         if self.checkpoint is not None:
             self.checkpoint.begin(history, self.saved is not None)
             loop.stride = self.checkpoint.every_steps
@@ -187,6 +186,8 @@ class Fit:
                     if history.interrupted and loop.divergence is None and not loop.torn:
                         self._write_within(loop, at_once=True)
             finally:
+                if loop.supply is not None:
+                    loop.supply.close()
                 state = self.runner.state
                 self._hand_over(state)
                 self._keep_past(state, loop.done)
@@ -197,6 +198,20 @@ class Fit:
         return history
 
     # inputs -----------------------------------------------------------------------------------
+
+    def loop(self, start: tuple[int, Array] = (0, np.zeros(0))) -> Loop:
+        """What runs the steps, from where a fit goes on; the runner's variables must be loaded."""
+        supply = self._gathered if self._has_supply() else None
+        return Loop(self.runner, self.plan, self._inputs, self.progress, supply, start)
+
+    def _has_supply(self) -> bool:
+        """Whether rows have to be made before the engine can take them."""
+        return self.transform is not None or any(map(is_sparse, self.rows.tables))
+
+    def _gathered(self, order: Callable[[int], Array]) -> Supply:
+        inputs = self.program.inputs
+        tables = [self.given.get(x) for x in inputs]
+        return Gathered(inputs, tables, self.plan, order, self.transform, len(self.graph.xs))
 
     def _inputs(self, first: int, count: int) -> list[Any]:
         """The program's inputs for steps: tables, and numbers that change from step to step."""
@@ -260,9 +275,12 @@ class Fit:
         g, rows = self.graph, found.rows
         self.constant = False
         self._inputs(found.epoch * self.plan.steps + found.step, 1)
-        taken = {x: dense(self.given[x][rows]) for x in (*g.xs, *g.ts)}
-        if self.rows.weights is not None:
-            taken[g.weights] = self.rows.weights[rows]
+        if found.tables is not None:
+            taken = dict(zip(filter(is_batched, self.program.inputs), found.tables, strict=True))
+        else:
+            taken = {x: dense(self.given[x][rows]) for x in (*g.xs, *g.ts)}
+            if self.rows.weights is not None:
+                taken[g.weights] = self.rows.weights[rows]
         changing = {x: self.given[x][0] for x in (g.step, g.lr, g.last_part)}
         single = {g.seed: self.plan.seed, **changing}
         values = {**self.runner.state, **taken, **single}

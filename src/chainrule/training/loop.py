@@ -14,11 +14,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..emit.engine import Runner
+from ..emit.engine import Runner, is_batched
 from ..graph.tensor import Tensor
 from ..nn.init import Purpose
 from .progress import Progress
-from .sparse import Unpacked
+from .supply import Part, Supply
 
 Array = np.ndarray[Any, Any]
 SLICE_SECONDS = 0.1  # how long Python waits for compiled code at a time
@@ -161,12 +161,15 @@ class Divergence:
         Its batch.
     loss : float
         That step's loss; finite if it is the update that failed.
+    tables : list of ndarray or None
+        The rows as a supply gave them, for each of the program's inputs with rows.
     """
 
     epoch: int
     step: int
     rows: Array
     loss: float
+    tables: list[Array] | None = None
 
 
 class Loop:
@@ -181,8 +184,9 @@ class Loop:
         ``arrays(first, count)`` gives the program's inputs for so many steps from the one with that number,
         counted over all epochs: the tables whole, other inputs as one number or as one for each step.
     progress : Progress
-    unpacked : Unpacked, optional
-        Where tables are sparse: makes their rows dense, some at a time.
+    supply : callable, optional
+        Where rows do not lie ready in `arrays`: makes what gives them, from a function that gives the order
+        of an epoch's rows.
     start : (int, ndarray), optional
         Where a fit goes on: so many epochs are finished, and the losses of the next one's steps so far.
 
@@ -206,13 +210,14 @@ class Loop:
         plan: Plan,
         arrays: Callable[[int, int], Sequence[Any]],
         progress: Progress,
-        unpacked: Unpacked | None = None,
+        supply: Callable[[Callable[[int], Array]], Supply] | None = None,
         start: tuple[int, Array] = (0, np.zeros(0)),
     ) -> None:
         self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
-        self.unpacked = unpacked
         self.shuffler, self.pace = Shuffler(plan.seed), Pace()
         self.in_order = np.arange(plan.rows)
+        self.supply = None if supply is None else supply(self._order)
+        self.batched = [is_batched(leaf) for leaf in runner.program.inputs]
         self.divergence: Divergence | None = None
         self.torn = False
         self.between: Callable[[], None] | None = None
@@ -240,6 +245,8 @@ class Loop:
             Whether it was interrupted.
         """
         with Interrupt() as interrupt:
+            if self.supply is not None:
+                self.supply.stopped = lambda: interrupt.requested
             try:
                 for epoch in range(self.first_epoch, self.plan.epochs):
                     loss = self._epoch(epoch, interrupt)
@@ -255,14 +262,17 @@ class Loop:
         """The mean loss of an epoch; None if it was not finished."""
         steps = self.plan.steps
         first, every = epoch * steps, self.losses
-        order = self._order(epoch)
+        order = self._order(epoch) if self.supply is None else None
         done = self.done - first
         while done < steps:
             count = min(self.pace.steps, steps - done)
             if self.stride is not None:
                 count = min(count, self.stride - (first + done) % self.stride)
             started = time.perf_counter()
-            losses = self._steps(order, first, done, count)
+            losses = self._steps(epoch, order, done, count)
+            count = len(losses)
+            if not count:
+                return None  # Ctrl-C, while rows were waited for
             now = time.perf_counter()
             self.pace.record(count, now - started)
             if not np.isfinite(losses).all():
@@ -290,25 +300,34 @@ class Loop:
         plan = self.plan
         return self.shuffler.order(plan.rows, plan.first_epoch + epoch) if plan.shuffle else self.in_order
 
-    def _steps(self, order: Array, first: int, done: int, count: int) -> Array:
-        """Some steps of the epoch that begins with step `first`."""
-        size = self.plan.batch_size
-        if self.unpacked is None:
-            part = order[done * size : (done + count) * size]
-            return self.runner.epoch(self.arrays(first + done, count), part, size)
-        found, most = [], self.unpacked.rows // size
-        for start in range(done, done + count, most):
-            steps = min(most, done + count - start)
-            part = order[start * size : (start + steps) * size]
-            arrays, rows = self.unpacked(self.arrays(first + start, steps), part)
-            found.append(self.runner.epoch(arrays, rows, size))
+    def _steps(self, epoch: int, order: Array | None, done: int, count: int) -> Array:
+        """The losses of some steps of an epoch; fewer only where a supply gives fewer."""
+        first, size = epoch * self.plan.steps + done, self.plan.batch_size
+        if self.supply is None:
+            assert order is not None
+            return self.runner.epoch(
+                self.arrays(first, count), order[done * size : (done + count) * size], size
+            )
+        found = [np.zeros(0)]
+        for taken in self.supply.take(epoch, done, count):
+            arrays = self._filled(taken, first, taken.steps)
+            found.append(self.runner.epoch(arrays, taken.rows, taken.size))
+            first += taken.steps
         return np.concatenate(found)
+
+    def _filled(self, part: Part, first: int, count: int) -> list[Any]:
+        """The program's inputs for some steps, with tables that a supply gave."""
+        own = iter(part.tables)
+        arrays = zip(self.arrays(first, count), self.batched, strict=True)
+        return [next(own) if batched else array for array, batched in arrays]
 
     # going back -------------------------------------------------------------------------------
 
     def _keep(self, step: int) -> None:
         """Remember the state before a step, to go back to."""
         self.kept, self.done = (step, self.runner.state), step
+        if self.supply is not None:
+            self.supply.keep(*divmod(step, self.plan.steps))
         self.kept_at = time.perf_counter()
 
     def _finite(self) -> bool:
@@ -333,10 +352,14 @@ class Loop:
             step = self.kept[0]
             self._replay(step)
         epoch, at = divmod(step, self.plan.steps)
-        size = self.plan.batch_size
-        rows = self._order(epoch)[at * size : (at + 1) * size]
         self.done = step
-        self.divergence = Divergence(epoch, at, rows, loss)
+        if self.supply is None:
+            size = self.plan.batch_size
+            self.divergence = Divergence(epoch, at, self._order(epoch)[at * size : (at + 1) * size], loss)
+        else:
+            for part in self.supply.take(epoch, at, 1):
+                taken = [table[part.rows] for table in part.tables]
+                self.divergence = Divergence(epoch, at, part.numbers, loss, taken)
 
     def _replay(self, end: int) -> None:
         """Everything as it was before step `end`."""
@@ -345,7 +368,7 @@ class Loop:
         while step < end:
             epoch, at = divmod(step, self.plan.steps)
             count = min(self.plan.steps - at, end - step)
-            self._steps(self._order(epoch), epoch * self.plan.steps, at, count)
+            self._steps(epoch, self._order(epoch) if self.supply is None else None, at, count)
             step += count
 
 

@@ -19,9 +19,7 @@ from ..optim.rates import Course, Schedule
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from .data import row_weights
 from .fitting import Fit, Rows
-from .loop import Loop, Plan
-from .progress import Progress
-from .sparse import Unpacked, is_sparse
+from .loop import Plan
 
 if TYPE_CHECKING:
     from .stored import StoredNetwork
@@ -189,17 +187,14 @@ def _losses(job: Fit, steps: int) -> Array:
     """The loss of each step, up to where it is far above the first ones or not finite."""
     plan = job.plan
     job.runner.load({**job._starts(), **job.network._values(job.program)})
-    tables = [job.given.get(x) for x in job.program.inputs]
-    sparse = any(map(is_sparse, tables))
-    unpacked = Unpacked(job.program.inputs, tables, plan.batch_size) if sparse else None
-    loop = Loop(job.runner, plan, job._inputs, Progress(), unpacked)
+    loop = job.loop()
     found: list[float] = []
     for epoch in range(plan.epochs):
-        order = loop._order(epoch)
+        order = loop._order(epoch) if loop.supply is None else None
         for done in range(0, plan.steps, SLICE):
             count = min(SLICE, plan.steps - done, steps - len(found))
             if count > 0:
-                found += loop._steps(order, epoch * plan.steps, done, count).tolist()
+                found += loop._steps(epoch, order, done, count).tolist()
             if not ended(found) and len(found) < steps:
                 continue
             return np.array(found[: ended(found) or steps])

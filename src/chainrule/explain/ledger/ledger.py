@@ -107,6 +107,11 @@ class Ledger:
             )
         if any(is_sparse(table) for table in fit.rows.tables):
             raise ParameterError("Ledger: sparse tables cannot be recorded. Pass X.toarray().")
+        if fit.transform is not None:
+            raise ParameterError(
+                "fit: record and transform contradict each other: a ledger follows rows of the data as they "
+                "are. Pass one of them."
+            )
         chosen = self._chosen(fit)
         self._clear()
         recorder = Recorder(fit, runner, chosen, self._write)
