@@ -13,6 +13,7 @@ from ..emit.engine import ENGINES
 from ..errors import ParameterError, unknown_name
 from ..optim.rates import Schedule
 from ..optim.rules import OPTIMIZERS, Optimizer
+from .scoring import check_scoring
 
 SKLEARN_SOLVERS = ("adam", "lbfgs", "sgd")
 RATES = ("adaptive", "constant", "invscaling")
@@ -42,6 +43,7 @@ def check_parameters(estimator: Any) -> None:
     if e.momentum != 1:
         real_number(e.momentum, f"{kind}: momentum", 0, 1)
     _check_names(e, kind)
+    check_scoring(e)
 
 
 def _check_names(e: Any, kind: str) -> None:

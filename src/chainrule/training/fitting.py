@@ -24,7 +24,7 @@ from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .divergence import blame
 from .history import History, Past
-from .loop import Divergence, Loop, Plan, finite
+from .loop import Divergence, Loop, Plan, Shuffler, finite
 from .progress import Bar, Progress
 from .resume import Saved, content, remembering
 from .sparse import Unpacked, dense, is_sparse
@@ -89,6 +89,8 @@ class Fit:
         What a checkpoint says of the fit; needed where `callbacks` has a `Checkpoint`.
     saved : Saved, optional
         The checkpoint from which it goes on, whose weights the network has already.
+    shuffler : Shuffler, optional
+        What draws the rows of each epoch, where it is not just their order.
 
     Attributes
     ----------
@@ -114,8 +116,10 @@ class Fit:
         record: Recorder | None = None,
         identity: Mapping[str, Any] | None = None,
         saved: Saved | None = None,
+        shuffler: Shuffler | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
+        self.shuffler = shuffler
         self.validation, self.callbacks = validation, callbacks
         self.graph = g = network.graph  # kept: where a callback freezes layers, the network makes another
         self.leaves = network.trained_leaves()
@@ -167,7 +171,13 @@ class Fit:
         sparse = any(map(is_sparse, tables))
         unpacked = Unpacked(self.program.inputs, tables, self.plan.batch_size) if sparse else None
         loop = Loop(
-            self.runner, self.plan, self._inputs, self.progress, unpacked, (start.epoch, start.losses)
+            self.runner,
+            self.plan,
+            self._inputs,
+            self.progress,
+            unpacked,
+            (start.epoch, start.losses),
+            self.shuffler,
         )
         if self.checkpoint is not None:
             self.checkpoint.begin(history, self.saved is not None)
