@@ -41,6 +41,7 @@ IMAGES = "Images"
         "train digits --early-stopping 10 --epochs 500",
         "train wine --stop cross-validated --epochs 200",
         "train digits --epochs 500 --checkpoint runs --resume",
+        "train breast-cancer --sampling balanced --threshold f1",
         "train digits --config net.toml",
         "train digits --augment rotate=10,zoom=0.1 --contact-sheet seen.png",
         "train flowers --image-size 32x32 --augment flip=horizontal",
@@ -157,8 +158,16 @@ def train(
         option_of(
             TRAINING,
             "PATIENCE",
-            "Stop when the validation loss has not become better for so many epochs, and keep the "
-            "best weights; or off. [default: off]",
+            "Stop when the validation loss, or --monitor, has not become better for so many epochs, and "
+            "keep the best weights; or off. [default: off]",
+        ),
+    ] = None,
+    monitor: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "MEASURE",
+            "What early stopping goes by: loss, or a scorer of scikit-learn's, as f1_macro. [default: loss]",
         ),
     ] = None,
     stop: Annotated[
@@ -183,14 +192,54 @@ def train(
             TRAINING,
             "SHARE",
             "Of the rows to train on, held apart to measure after each epoch. "
-            "[default: 0.1 with early stopping, else none]",
+            "[default: 0.1 with early stopping, --threshold or --calibrate, else none]",
         ),
     ] = None,
     test_size: Annotated[
         Text, option_of(TRAINING, "SHARE", "Of all rows, held back for the test. [default: 0.2]")
     ] = None,
     class_weight: Annotated[
-        Text, option_of(TRAINING, "balanced", "Let every class count the same, however many rows it has.")
+        Text,
+        option_of(
+            TRAINING,
+            "WEIGHTS",
+            "How much each class counts: balanced, for all the same, or by label as yes=5,no=1.",
+        ),
+    ] = None,
+    sampling: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "SHARES",
+            "Draw the rows of an epoch by their classes: balanced, or shares as yes=0.3,no=0.7.",
+        ),
+    ] = None,
+    resample: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "WAY",
+            "Make the classes of the rows to train on equal: over repeats rows, under leaves some out, smote "
+            "makes new ones; by imbalanced-learn.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "MEASURE",
+            "Of two classes, say the second from the probability on that is best by a measure, as f1, on "
+            "rows held apart; or the probability itself.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "METHOD",
+            "Make probabilities come true on rows held apart: temperature, or bias_corrected after class "
+            "weights or sampling.",
+        ),
     ] = None,
     task: Annotated[
         Text,

@@ -148,6 +148,25 @@ def _among(*names: str) -> Check:
     return check
 
 
+def _by_class(value: Any, label: str) -> Any:
+    """The word balanced, or numbers by class: NAME=NUMBER with commas between, or a table of TOML."""
+    if isinstance(value, str) and "=" not in value:
+        return _among("balanced")(value, label)
+    pairs = value
+    if isinstance(value, str):
+        parts = [part.rpartition("=") for part in value.split(",")]
+        pairs = {name.strip(): literal(number) for name, _, number in parts}
+    if not isinstance(pairs, dict) or not pairs or "" in pairs:
+        raise ParameterError(
+            f"{label} must be balanced, or a number for each class, got {value!r:.60}. Pass e.g. yes=5,no=1."
+        )
+    return {str(name): not_negative(number, f"{label} {name}") for name, number in pairs.items()}
+
+
+def _threshold(value: Any, label: str) -> Any:
+    return value if isinstance(value, str) and value else real_number(value, label, 0, 1, low_too=False)
+
+
 def _plain(value: Any, label: str) -> Any:
     if not isinstance(value, bool | int | float | str):
         raise ParameterError(f"{label} must be a number, a name, true or false, got {value!r:.60}.")
@@ -176,7 +195,12 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "jobs": _jobs,
         "validation_size": _share,
         "test_size": _share,
-        "class_weight": _among("balanced"),
+        "class_weight": _by_class,
+        "sampling": _by_class,
+        "resample": _among("over", "smote", "under"),
+        "threshold": _threshold,
+        "calibrate": _among("bias_corrected", "temperature"),
+        "monitor": _word,
         "seed": _seed,
         "engine": _among("auto", "numpy", "numba"),
     },
@@ -274,6 +298,8 @@ def _shown(value: Any) -> str:
         )
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "''"
+    if isinstance(value, dict):
+        return ",".join(f"{name}={number}" for name, number in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

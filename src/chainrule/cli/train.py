@@ -31,6 +31,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.history import History
 from ..training.loop import tell
 from ..training.storage import write_whole
+from .balance import Balance, find_balance, known_measure
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
 from .images import Placed, Reading, find_augment, keep_shape, placed, reading_of, shape_of, sheet
@@ -52,6 +53,7 @@ Array = np.ndarray[Any, Any]
 ITERATIONS = 200  # of an optimizer that takes all rows at once, and ends by itself
 
 
+DONE = {"calibrate": "Calibrated", "threshold": "Threshold"}
 MINUTES = 1.0  # from one checkpoint to the next, where an epoch takes longer
 
 
@@ -134,7 +136,9 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if by_folds:
         usual = defaults_of_folds(usual)
     patience = _patience(settings)
-    places = _split(table, goal, settings, request, usual, patience is not None)
+    balance = find_balance(settings, goal, table.y)
+    holding = "early_stopping" if patience is not None else balance.held_by
+    places = _split(table, goal, settings, request, usual, holding)
     given = _given_test(table, request, separator, reading)
     counts = {name: len(rows) for name, rows in places.items()}
     if given is not None:
@@ -155,13 +159,20 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         lines.append(f"changed anew in each epoch: {augment.summary}")
     for line in lines:
         (tell if request.as_json else print)(line)
+    taken = {**parts, "train": Rows(*balance.rows(train.X, train.y, encoding))}
+    rows = len(taken["train"].y)
+    if balance.resample is not None:
+        line = f"{counted(rows, 'row')} to train on after --resample {balance.resample}"
+        (tell if request.as_json else print)(line)
     if request.contact_sheet is not None and change is not None:  # before the training: to be looked at
         seed = settings.get("training", "seed", 0)
         write_whole(request.contact_sheet, sheet(request.contact_sheet, train.X, train.y, change, seed))
     sys.stdout.flush()  # before the progress bar, which goes to standard error
-    history, stopping = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds, change)
+    history, stopping = _fit(taken, network, rule, balance, usual, patience, request, by_folds, change)
     baseline = fit_baseline(goal.task, train.X, train.y)
-    test = parts["test"]
+    test, held = parts["test"], parts.get("validation", train)
+    before = report(network, test.X, test.y, table.name) if balance.decides else ""
+    decided = balance.decide(network, held.X, held.y)
     result: dict[str, Any] = {
         "task": goal.task,
         "rows": counts,
@@ -172,12 +183,13 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         "loss": history.loss[-1] if history.loss else None,
         "interrupted": history.interrupted,
         "engine": history.engine,
+        **{key: None if done is None else done.to_json() for key, done in decided.items()},
     }
     if stopping is not None:
         result["stopping"] = stopping.to_json()
     training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
     training |= {
-        "batch_size": _batch_size(settings, usual, rule, counts["train"]),
+        "batch_size": _batch_size(settings, usual, rule, rows),
         "history": history.to_json(),
     }
     if request.model is not None:
@@ -201,7 +213,8 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         return
     if stopping is not None:
         print(f"\n{stopping}")
-    _conclude(request, result, network, test, history, "test" if given is not None else _those(places))
+    those = "test" if given is not None else _those(places)
+    _conclude(request, result, network, test, history, those, before, decided)
 
 
 def _check(request: Request) -> None:
@@ -227,16 +240,25 @@ def _check(request: Request) -> None:
 
 def _patience(settings: Settings) -> int | None:
     """The epochs without a gain that end the training; None for none."""
-    stated = settings.get("training", "early_stopping")
-    return None if stated in (None, "off") else int(stated)
+    stated, monitor = (settings.get("training", key) for key in ("early_stopping", "monitor"))
+    label = settings.label("training", "monitor")
+    if stated in (None, "off"):
+        if monitor is not None:
+            raise ParameterError(
+                f"{label} says what early stopping goes by, and there is none. Pass --early-stopping as well."
+            )
+        return None
+    if monitor not in (None, "loss"):
+        known_measure(monitor, str(label))
+    return int(stated)
 
 
 def _split(
-    table: Table, goal: Goal, settings: Settings, request: Request, usual: Defaults, patient: bool
+    table: Table, goal: Goal, settings: Settings, request: Request, usual: Defaults, holding: str | None
 ) -> dict[str, Array]:
     """The places of the rows to train on, to validate with if that is wanted, and to test with.
 
-    Of xor's four rows none is held back, as each is needed.
+    Of xor's four rows none is held back, as each is needed. `holding` is a setting that needs such rows.
     """
     share = settings.get("training", "validation_size")
     everything = np.arange(table.rows)
@@ -245,8 +267,8 @@ def _split(
         other = "--test" if request.test is not None else "--split"
         raise ParameterError(f"{label} and {other} both say which rows to test on. Give one of them.")
     if table.name == "xor":
-        for key in ("early_stopping", "validation_size", "test_size"):
-            if settings.label("training", key):
+        for key in (holding, "validation_size", "test_size"):
+            if key is not None and settings.label("training", key):
                 label = settings.label("training", key)
                 raise ParameterError(f"{label}: xor has four rows, all of which are needed. Leave it out.")
         return {"train": everything, "test": everything}
@@ -261,7 +283,7 @@ def _split(
             test_size = settings.get("training", "test_size", usual.test_size)
             kept, test = hold_back(table.y, test_size, seed, Purpose.TEST, by_class)
             parts = {"train": kept, "test": test}
-        if "validation" not in parts and (patient or share is not None):
+        if "validation" not in parts and (holding or share is not None):
             kept = parts["train"]
             size = share or usual.validation_size
             places, held = hold_back(table.y[kept], size, seed, Purpose.VALIDATION, by_class)
@@ -321,8 +343,7 @@ def _fit(
     parts: Mapping[str, Rows],
     network: Network,
     rule: Optimizer,
-    goal: Goal,
-    settings: Settings,
+    balance: Balance,
     usual: Defaults,
     patience: int | None,
     request: Request,
@@ -331,23 +352,21 @@ def _fit(
 ) -> tuple[History, StoppingReport | None]:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
-    rows = len(train.y)
+    rows, settings = len(train.y), balance.settings
     batch_size = _batch_size(settings, usual, rule, rows)
-    balance = settings.get("training", "class_weight")
-    if balance and goal.task == "regression":
-        raise ParameterError(
-            f"{settings.label('training', 'class_weight')} is for classes, and this is a regression. "
-            "Leave it out."
-        )
+    monitor = settings.get("training", "monitor", "loss")
     enough = ITERATIONS if rule.whole_batch else usual.epochs_of(rows, batch_size)
-    callbacks: list[Callback] = [] if patience is None else [EarlyStopping("val_loss", patience=patience)]
+    callbacks: list[Callback] = []
+    if patience is not None:
+        callbacks.append(EarlyStopping(f"val_{monitor}", patience=patience))
     if request.checkpoint is not None:
         callbacks.append(Checkpoint(request.checkpoint, every_minutes=MINUTES))
     arguments: dict[str, Any] = {
         "optimizer": rule,
         "batch_size": batch_size,
         "epochs": settings.get("training", "epochs", enough),
-        "class_weight": balance,
+        "class_weight": balance.class_weight,
+        "sampling": balance.sampling,
         "seed": settings.get("training", "seed", 0),
         "engine": settings.get("training", "engine", "auto"),
         "transform": change,
@@ -366,6 +385,7 @@ def _fit(
                 train.y,
                 **arguments,
                 validation_data=None if validation is None else (validation.X, validation.y),
+                metrics=() if monitor == "loss" else monitor,
                 callbacks=callbacks,
                 resume=request.resume,
             )
@@ -418,7 +438,14 @@ def _those(places: Mapping[str, Array]) -> str:
 
 
 def _conclude(
-    request: Request, result: dict[str, Any], network: Network, test: Rows, history: History, those: str
+    request: Request,
+    result: dict[str, Any],
+    network: Network,
+    test: Rows,
+    history: History,
+    those: str,
+    before: str,
+    decided: dict[str, Any],
 ) -> None:
     """Print how it ended, how good it is, and what can be done with it."""
     if history.stopped is not None:
@@ -428,7 +455,13 @@ def _conclude(
         "held": "held back",
         "test": f"of {printable(str(request.test))}",
     }
-    print(f"\nOn the {counted(result['rows']['test'], 'row')} {words[those]}:\n")
+    tested = f"On the {counted(result['rows']['test'], 'row')} {words[those]}"
+    if before:
+        print(f"\n{tested}, before:\n\n{before}\n")
+        for key, done in decided.items():
+            if done is not None:
+                print(f"{DONE[key]}: {done}")
+    print(f"\n{tested}:\n")
     print(report(network, test.X, test.y, request.data))
     print(f"\n{summarise(result)}.")
     print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")

@@ -16,10 +16,12 @@ from ..errors import DataError, ParameterError, ShapeError
 from ..model.network import Network
 from ..nn.loss_base import Loss
 from ..nn.losses import Poisson, find_loss
+from ..optim.rules import Optimizer
 from ..training.callbacks import checked_callbacks
 from ..training.data import check_inputs, refuse_masked, row_weights
 from ..training.describe import Functions
 from ..training.fitting import Rows
+from ..training.sampling import Sampler
 from ..training.sparse import dense, is_sparse
 from . import building, solving
 from .bridge import CallbackSupportMixin, bridge
@@ -102,7 +104,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         told = bridge(self, epochs, *data)
         callbacks = [watch, *own_callbacks, *([] if told is None else [told])]
         rule = solving.make_rule(self, self._optimizer)
-        job = solving.run(self, self._network, rule, rows, held, watch.progress, callbacks, epochs)
+        sampler = self._sampler(rows, rule, incremental)
+        job = solving.run(self, self._network, rule, rows, held, watch.progress, callbacks, epochs, sampler)
         if early:
             self._network.set_parameters(self._best_parameters)
         self._take_weights()
@@ -198,17 +201,27 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         own, others = (None, None) if weights is None else (weights[train], weights[test])
+        plain = None if sample_weight is None else np.asarray(sample_weight)[test]
         if own is not None and others is not None and not (own.any() and others.any()):
             which = "held back" if own.any() else "to train on"
             raise DataError(
                 f"sample_weight: all rows {which} have the weight 0. Leave rows of weight 0 out, or pass "
                 "X_val and y_val."
             )
-        return Rows([X[train]], [t[train]], own, [coding]), Held(X[test], t[test], others, numbers[test])
+        held = Held(X[test], t[test], others, numbers[test], plain)
+        return Rows([X[train]], [t[train]], own, [coding]), held
 
     def _row_weights(self, sample_weight: Any, numbers: Array, incremental: bool) -> Array | None:
         """How much each row counts; None where all count the same."""
         return row_weights(sample_weight, None, [numbers], [], self._network.dtype)
+
+    def _sampler(self, rows: Rows, rule: Optimizer, incremental: bool) -> Sampler | None:
+        """What draws rows by their classes; None where every row comes once in an epoch."""
+        return None
+
+    def _as_given(self, numbers: Array) -> Array:
+        """Targets as a user has them."""
+        raise NotImplementedError
 
     def _given_validation(self, given: tuple[Any, Any, Any], targets: Any, loss: Loss) -> Held | None:
         """The rows that the user gave to be measured."""
@@ -228,7 +241,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(weight, Real):
             weight = np.full(len(t), weight)
         weights = row_weights(weight, None, [numbers], [], dtype)
-        return Held(check_inputs(X, None, dtype, "X_val"), t, weights, numbers)
+        return Held(check_inputs(X, None, dtype, "X_val"), t, weights, numbers, weights)
 
     def _take_weights(self) -> None:
         """The network's weights as arrays of one's own."""

@@ -10,7 +10,10 @@ from sklearn.utils.metaestimators import available_if
 
 from ..errors import DataError, ParameterError
 from ..model.network import Network
+from ..optim.rules import Optimizer
 from ..training.data import Coding, row_weights
+from ..training.fitting import Rows
+from ..training.sampling import Sampler, make_sampler
 from .base import BasePerceptron
 from .bridge import with_callbacks
 from .targets import Labels, found_labels
@@ -98,6 +101,12 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     augment : Augment or callable, optional
         Changes the rows to train on anew in each epoch, ``augment(x, numbers, epoch, seed)``, as the
         `transform` of `Network.fit` does; rows held back and rows to predict stay as they are.
+    scoring : str or callable, optional
+        What early stopping goes by: accuracy where nothing is given, the name of any of scikit-learn's
+        scorers ("f1_macro", "neg_log_loss", ...), what `make_scorer` gives, or "loss".
+    sampling : "balanced" or dict, optional
+        Draw the rows of an epoch so that all classes come equally often, or each with the share that the dict
+        has by its label; of the rows trained on, never of those held back. Not with class_weight="balanced".
 
     Attributes
     ----------
@@ -111,7 +120,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     loss_curve_ : list of float
         Of each epoch, the mean over its rows, with penalties.
     validation_scores_, best_validation_score_ : list of float, float
-        Of the rows held back, after each epoch: accuracy; None without early stopping.
+        Of the rows held back, after each epoch: accuracy, or what `scoring` says; None without early
+        stopping.
     validation_loss_curve_ : list of float
         The loss of the rows held back, without penalties.
     n_iter_, t_ : int
@@ -176,6 +186,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         callbacks: Any = (),
         resume: bool = False,
         augment: Any = None,
+        scoring: Any = None,
+        sampling: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -214,6 +226,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.augment = augment
         self.loss = loss
         self.class_weight = class_weight
+        self.scoring = scoring
+        self.sampling = sampling
 
     @with_callbacks
     def fit(
@@ -303,6 +317,29 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
             )
         coding = Coding(self.classes_)
         return row_weights(sample_weight, self.class_weight, [numbers], [coding], self._network.dtype)
+
+    def _sampler(self, rows: Rows, rule: Optimizer, incremental: bool) -> Sampler | None:
+        if self.sampling is None:
+            return None
+        if incremental:
+            raise ParameterError("partial_fit: sampling needs all rows at once. Pass sample_weight instead.")
+        if self._labels.multilabel:
+            raise ParameterError("sampling: is for one label a row. Use sample_weight.")
+        t = rows.ts[0]
+        columns = t.ndim == 2 and t.shape[1] > 1
+        return make_sampler(
+            self.sampling,
+            int(self._seed or 0),
+            t.argmax(axis=1) if columns else t,
+            Coding(self.classes_),
+            shuffle=bool(self.shuffle),
+            class_weight=self.class_weight,
+            whole_batch=f"solver={self.solver!r:.40}" if rule.whole_batch else None,
+        )
+
+    def _as_given(self, numbers: Array) -> Array:
+        labels: Array = numbers if self._labels.multilabel else self.classes_[numbers]
+        return labels
 
     def _targets_to_json(self) -> dict[str, Any]:
         kind = self.classes_.dtype

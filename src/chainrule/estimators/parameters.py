@@ -13,6 +13,7 @@ from ..emit.engine import ENGINES
 from ..errors import ParameterError, unknown_name
 from ..optim.rates import Schedule
 from ..optim.rules import OPTIMIZERS, Optimizer
+from .scoring import check_scoring
 
 SKLEARN_SOLVERS = ("adam", "lbfgs", "sgd")
 RATES = ("adaptive", "constant", "invscaling")
@@ -52,6 +53,7 @@ def check_parameters(estimator: Any) -> None:
             f"{kind}: augment and solver={e.solver!r} contradict each other: rows that change from epoch to "
             "epoch have no minimum to search for. Leave augment out, or take e.g. solver='adam'."
         )
+    check_scoring(e)
 
 
 def _check_names(e: Any, kind: str) -> None:

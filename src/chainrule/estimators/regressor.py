@@ -99,6 +99,9 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     resume : bool
         Go on from the last checkpoint of the `Checkpoint` among the callbacks, if there is one; start anew
         where there is none. All else must be as it was, `max_iter` apart.
+    scoring : str or callable, optional
+        What early stopping goes by: R2 where nothing is given, the name of any of scikit-learn's scorers
+        ("neg_mean_absolute_error", ...), what `make_scorer` gives, or "loss".
 
     Attributes
     ----------
@@ -111,7 +114,8 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         Of each epoch, the mean over its rows, with penalties.
     validation_scores_, best_validation_score_ : list of float, float
         Of the rows held back, after each epoch: R2, or of quantiles the mean of their D2, the share of the
-        pinball loss that the network saves over constants; None without early stopping.
+        pinball loss that the network saves over constants; or what `scoring` says. None without early
+        stopping.
     validation_loss_curve_ : list of float
         The loss of the rows held back, without penalties.
     n_iter_, t_ : int
@@ -182,6 +186,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         calibration_fraction: float | None = None,
         resume: bool = False,
         augment: Any = None,
+        scoring: Any = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -221,6 +226,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         self.augment = augment
         self.quantiles = quantiles
         self.calibration_fraction = calibration_fraction
+        self.scoring = scoring
 
     @with_callbacks
     def fit(
@@ -271,6 +277,9 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
 
     def _targets_of(self, y: Array, incremental: bool, first: bool) -> Values:
         return self._values_of(1 if y.ndim == 1 else y.shape[1], first)
+
+    def _as_given(self, numbers: Array) -> Array:
+        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
 
     def _score_outputs(self, z: Array, numbers: Array, weights: Array | None) -> float:
         from sklearn.metrics import r2_score

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..model.network import Network
+from ..model.thresholds import name_of
 from ..optim.rules import Optimizer
 from ..training.fitting import Rows
 from ..training.loop import Plan
@@ -64,6 +65,8 @@ def resumed(
         tables |= {"validation X": [held.X], "validation y": [held.t]}
     identity = identity_of(network, rule, plan, tables, callbacks, rows.codings)
     identity["transform"] = None if estimator.augment is None else told_transform(estimator.augment)
+    score = estimator.scoring
+    identity["scoring"] = score if score is None or isinstance(score, str) else name_of(score)
     saved = saved_fit(checkpoint) if estimator.resume else None
     if saved is not None:
         require_same(saved, identity)

@@ -14,6 +14,7 @@ from ..optim.rules import SGD, Adam, Optimizer, make_optimizer
 from ..optim.searches import LBFGS
 from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
+from ..training.sampling import Sampler
 from .resuming import resumed
 from .watching import Followed, Held, Progress, rate_rule
 
@@ -66,12 +67,15 @@ def run(
     progress: Progress,
     callbacks: list[Any],
     epochs: int,
+    sampler: Sampler | None = None,
 ) -> Fit:
     """Train from the network's weights for at most so many epochs."""
     e = estimator
     count = rows.tables[0].shape[0]
     past, size = progress.past, count if rule.whole_batch else batch_rows(e, count)
-    plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, past.epochs, past.steps, row_means=True)
+    draws = None if sampler is None else sampler.draws
+    before = past.epochs, past.steps
+    plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, *before, row_means=True, sampling=draws)
     identity, saved = resumed(e, network, rule, plan, rows, held, callbacks)
     engine = e.engine
     if engine == "auto" and saved is None and not rule.whole_batch:
@@ -79,7 +83,20 @@ def run(
         seconds = network.work(network.program(rule, weighted=weighted), size)[1]
         engine = choose_engine(plan.steps * max(epochs, e.max_iter) * seconds, COMPILATION)
     past = past if saved is None else saved.past
-    job = Fit(network, rule, plan, rows, None, engine, callbacks, past, None, identity, saved, e.augment)
+    job = Fit(
+        network,
+        rule,
+        plan,
+        rows,
+        None,
+        engine,
+        callbacks,
+        past,
+        identity=identity,
+        saved=saved,
+        transform=e.augment,
+        shuffler=sampler,
+    )
     job.run(verbose=False)
     network.optimizer, progress.past = rule, job.past
     return job

@@ -12,6 +12,7 @@ import numpy as np
 from ..optim.rates import Array, Course, Schedule
 from ..training.callbacks import WEIGHTS, Callback
 from ..training.history import Past
+from .scoring import LOSS, held_score
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -56,14 +57,18 @@ class Held:
     ----------
     X, t : ndarray
     weights : ndarray or None
+        Those of the loss: with class weights.
     numbers : ndarray
         Places of classes, or values in columns.
+    sample_weight : ndarray or None
+        As the user gave it.
     """
 
     X: Any
     t: Array
     weights: Array | None
     numbers: Array
+    sample_weight: Array | None = None
 
 
 class Watch(Callback):
@@ -145,10 +150,19 @@ class Watch(Callback):
         loss, (z,) = network._losses_and_outputs([held.X], [held.t], held.weights)
         e.validation_loss_curve_.append(loss)
         if self.early_stopping:
-            score = e._score_outputs(z, held.numbers, held.weights)
+            score = self._score(z, loss, held)
             e.validation_scores_.append(score)
             if e.verbose:
                 print(f"Validation score: {score:f}")
+
+    def _score(self, z: Array, loss: float, held: Held) -> float:
+        """What early stopping goes by: larger is better."""
+        e = self.estimator
+        if e.scoring is None:
+            return float(e._score_outputs(z, held.numbers, held.weights))
+        if e.scoring == LOSS:
+            return -loss
+        return held_score(e, held) if np.isfinite(z).all() else math.nan
 
     def _count(self) -> None:
         """Count the epochs without gain, and remember the best."""

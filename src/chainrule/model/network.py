@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy as np
 from ..checks import checked_seed, counted, positive_int
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, ShapeError, unknown_name
-from ..explain.network import ExplainedNetwork
 from ..images.augment import Augment
 from ..nn.layers import Layer
 from ..nn.wiring import Node
@@ -23,10 +23,13 @@ from ..training.fitting import Fit, Rows, Validation
 from ..training.history import History, Past
 from ..training.loop import Plan, tell
 from ..training.lsuv import LSUVReport, build_lsuv
+from ..training.metrics import Metric
 from ..training.rate_finder import RateReport, find_learning_rate
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
+from ..training.sampling import Sampler, make_sampler
 from ..training.supply import Transform, require_transform, told_transform
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
+from .deciding import DecidingNetwork
 from .dry_run import DryRunReport, dry_run
 from .overfitting import OverfitReport, overfit_one_batch
 
@@ -34,10 +37,11 @@ if TYPE_CHECKING:
     from ..explain.ledger.ledger import Ledger
 
 Array = np.ndarray[Any, Any]
+Metrics = str | Sequence[str] | Mapping[str, Metric]
 SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
 
 
-class Network(ExplainedNetwork):
+class Network(DecidingNetwork):
     """Layers with a loss, trained on batches.
 
     Parameters
@@ -335,7 +339,7 @@ class Network(ExplainedNetwork):
         batch_size: int = 32,
         epochs: int = 20,
         validation_data: tuple[Any, Any] | None = None,
-        metrics: str | Sequence[str] = (),
+        metrics: Metrics = (),
         sample_weight: Any = None,
         class_weight: Mapping[Any, float] | str | None = None,
         shuffle: bool = True,
@@ -348,6 +352,7 @@ class Network(ExplainedNetwork):
         record: Ledger | None = None,
         accumulate: int = 1,
         transform: Transform | None = None,
+        sampling: Mapping[Any, float] | str | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -371,8 +376,9 @@ class Network(ExplainedNetwork):
             How often every row is seen.
         validation_data : (X, y), optional
             Measured after each epoch, never trained on.
-        metrics : str or sequence of str
-            Names of scikit-learn's scorers, such as "f1_macro": measured on the validation data as well.
+        metrics : str, sequence of str, or dict of str to scorer
+            Names of scikit-learn's scorers, such as "f1_macro", or scorers of your own by names that you
+            choose, as `make_scorer` makes them: measured on the validation data as well.
         sample_weight : array-like, shape (rows,), optional
             How much each row counts among those of its batch; not negative.
         class_weight : dict or "balanced", optional
@@ -409,6 +415,10 @@ class Network(ExplainedNetwork):
             the same shape, and may change x itself. A thread makes the rows of the next steps while the last
             ones are trained on. Random numbers must be drawn from `numbers`, `epoch` and `seed` alone, so
             that a fit can resume.
+        sampling : "balanced" or dict, optional
+            Draw the rows of an epoch so that all classes come equally often, or each with the share that the
+            dict has by its label. An epoch keeps its number of rows: those of rare classes come several times
+            in it, of frequent ones a part, another in each epoch. History.loss is that of the rows drawn.
 
         Returns
         -------
@@ -448,7 +458,8 @@ class Network(ExplainedNetwork):
             record = checked_record(record, engine)
         watching = checked_callbacks(callbacks)
         tables = self._tables(X)
-        ts, codings = self._targets(y, tables, self._codings)
+        ts, known = self._targets(y, tables, self._codings)
+        codings = [replace(coding, threshold=None) for coding in known]
         weights = row_weights(sample_weight, class_weight, ts, codings, self.dtype)
         validation = None
         if validation_data is not None:
@@ -467,7 +478,10 @@ class Network(ExplainedNetwork):
         saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
         if saved is not None:
             past = saved.past
-        plan = Plan(rows, size, epochs, shuffle, seed, past.epochs, past.steps, accumulate=accumulate)
+        sampler = self._sampler(sampling, seed, ts, codings, shuffle, class_weight, rule)
+        draws = None if sampler is None else sampler.draws
+        before = past.epochs, past.steps
+        plan = Plan(rows, size, epochs, shuffle, seed, *before, accumulate=accumulate, sampling=draws)
         looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.updates
         checked_rates(rule.schedule, looked_at, Course(plan.updates, epochs), self.dtype)
         identity = {}
@@ -486,8 +500,21 @@ class Network(ExplainedNetwork):
         if not self.built:
             self._fill(seed)
         data = Rows(tables, ts, weights, codings)
-        parts = watching, past, record, identity, saved, transform
-        job = Fit(self, rule, plan, data, validation, engine, *parts)
+        job = Fit(
+            self,
+            rule,
+            plan,
+            data,
+            validation,
+            engine,
+            watching,
+            past,
+            record,
+            identity,
+            saved,
+            transform=transform,
+            shuffler=sampler,
+        )
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)
         if job.fault is not None:
@@ -530,7 +557,8 @@ class Network(ExplainedNetwork):
             How many folds are trained at once, by joblib and the backend that is chosen there; -1 for as many
             as there are processors.
         **settings
-            Of `fit`: optimizer, batch_size, sample_weight, class_weight, shuffle, seed, engine, verbose.
+            Of `fit`: optimizer, batch_size, sample_weight, class_weight, sampling, shuffle, seed, engine,
+            verbose.
 
         Returns
         -------
@@ -556,8 +584,25 @@ class Network(ExplainedNetwork):
             raise ParameterError(f"fit: no fit with {rule} to go on from: {last}. Leave go_on out.")
         return self._past
 
+    def _sampler(
+        self,
+        sampling: Any,
+        seed: int,
+        ts: list[Array],
+        codings: list[Coding],
+        shuffle: bool,
+        class_weight: Any,
+        rule: Optimizer,
+    ) -> Sampler | None:
+        """What draws rows by their classes; of several outputs there are no such."""
+        coding = codings[0] if len(codings) == 1 else Coding()
+        whole = type(rule).__name__ if rule.whole_batch else None
+        return make_sampler(
+            sampling, seed, ts[0], coding, shuffle=shuffle, class_weight=class_weight, whole_batch=whole
+        )
+
     def _validation(
-        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: str | Sequence[str]
+        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: Metrics
     ) -> Validation:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ParameterError("fit: validation_data must be a pair (X, y).")
@@ -570,5 +615,6 @@ class Network(ExplainedNetwork):
                 )
         ts, _ = self._targets(pair[1], rows, codings, "validation y")
         listed = [metrics] if isinstance(metrics, str) else metrics
-        scorers = {name: self.scorer(name) for name in listed}
+        named = listed if isinstance(listed, Mapping) else {name: name for name in listed}
+        scorers = {name: self.scorer(metric) for name, metric in named.items()}
         return Validation(Rows(rows, ts, None, codings), scorers, (pair[0], pair[1]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks import counted, not_negative, positive_int
 from ..errors import ParameterError
+from .history import falls
 
 if TYPE_CHECKING:
     from .history import History
@@ -56,7 +57,8 @@ class EarlyStopping(Callback):
     ----------
     monitor : str
         "val_loss", "val_accuracy", "loss", or a metric that `fit` was asked for, such as "val_f1_macro".
-        Losses are to become small, others large.
+        The two losses are to become small, all else large, as scikit-learn's scorers are ("val_neg_log_loss"
+        too).
     patience : int
         How many epochs in a row without a gain end the fit.
     min_delta : float
@@ -112,7 +114,7 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, network: MeasuredNetwork, history: History) -> None:
         value = history[self.monitor][-1]
-        gain = self.best - value if self.monitor.endswith("loss") else value - self.best
+        gain = self.best - value if falls(self.monitor) else value - self.best
         if math.isnan(self.best) or gain > self.min_delta:
             self.best, self.best_epoch = value, history.epochs
             if self.restore_best:

@@ -20,7 +20,7 @@ import numpy as np
 from ..checks import counted, positive_int, real_number
 from ..errors import CheckpointError, ModelFileError
 from .callbacks import Callback
-from .history import History
+from .history import History, falls
 from .loop import tell
 from .storage import read_model, write_model
 
@@ -211,7 +211,7 @@ class Checkpoint(Callback):
     def improved(self, history: History) -> bool:
         """Whether the last epoch is the best so far."""
         values = history[self.monitor]
-        best = np.nanargmin if self.monitor.endswith("loss") else np.nanargmax
+        best = np.nanargmin if falls(self.monitor) else np.nanargmax
         return not np.isnan(values[-1]) and int(best(values)) == len(values) - 1
 
     def write(self, position: Position, content: Content, best: bool = False) -> None:

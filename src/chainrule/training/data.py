@@ -184,10 +184,13 @@ class Coding:
         The labels, in the order of the outputs; None for values and for several yes-or-no outputs.
     columns : bool
         Whether y had two axes, so that predicted values have as well.
+    threshold : float or None
+        The probability of the second of two classes from which on it is predicted; None for the likelier one.
     """
 
     classes: Array | None = None
     columns: bool = False
+    threshold: float | None = None
 
 
 def encode_targets(
@@ -317,15 +320,15 @@ def _classes(array: Array, units: int, coding: Coding | None, loss: Loss, what: 
     known = None if coding is None else coding.classes
     classes = _new_classes(array, units, loss, what) if known is None else known
     if (classes.dtype.kind == "U") != (array.dtype.kind == "U"):
-        raise DataError(f"{what}: holds {array.dtype}, but the network's classes are {_listed(classes)}.")
+        raise DataError(f"{what}: holds {array.dtype}, but the network's classes are {listed(classes)}.")
     t = np.searchsorted(classes, array).astype(np.int64)
     t[t == len(classes)] = 0
     strange = classes[t] != array
     if strange.any():
         raise DataError(
-            f"{what}: label {array[strange][0].item()!r} is not among the classes, {_listed(classes)}."
+            f"{what}: label {array[strange][0].item()!r} is not among the classes, {listed(classes)}."
         )
-    return t, Coding(classes)
+    return t, Coding(classes, threshold=None if coding is None else coding.threshold)
 
 
 def _new_classes(array: Array, units: int, loss: Loss, what: str) -> Array:
@@ -337,12 +340,13 @@ def _new_classes(array: Array, units: int, loss: Loss, what: str) -> Array:
     classes = np.unique(array)
     if len(classes) != units:
         needed = "two classes" if loss.target == "binary" else f"{units} classes, one an output"
-        found = f"{len(classes)}: {_listed(classes)}"
+        found = f"{len(classes)}: {listed(classes)}"
         raise DataError(f"{what}: loss {loss.name} here needs {needed}; there are {found}.")
     return classes
 
 
-def _listed(classes: Array) -> str:
+def listed(classes: Array) -> str:
+    """The first class labels, for errors."""
     shown = ", ".join(repr(c) for c in classes[:6].tolist())
     return f"{shown}, ..." if len(classes) > 6 else shown
 
@@ -401,5 +405,5 @@ def _class_weights(given: Mapping[Any, float] | str, classes: Array, places: Arr
     labels = classes.tolist()
     for label in given:
         if label not in labels:
-            raise ParameterError(f"class_weight: {label!r} is not among the classes, {_listed(classes)}.")
+            raise ParameterError(f"class_weight: {label!r} is not among the classes, {listed(classes)}.")
     return real_array([given.get(label, 1.0) for label in labels], "class_weight", 1)

@@ -90,7 +90,11 @@ def coding_to_json(coding: Coding) -> dict[str, Any]:
     if coding.classes is None:
         return {"columns": coding.columns, "classes": None}
     kind = "str" if coding.classes.dtype.kind == "U" else coding.classes.dtype.name
-    return {"columns": coding.columns, "classes": {"dtype": kind, "labels": coding.classes.tolist()}}
+    told: dict[str, Any] = {
+        "columns": coding.columns,
+        "classes": {"dtype": kind, "labels": coding.classes.tolist()},
+    }
+    return told if coding.threshold is None else {**told, "threshold": coding.threshold}
 
 
 def coding_from_json(value: Any, outputs: int) -> Coding:
@@ -107,4 +111,7 @@ def coding_from_json(value: Any, outputs: int) -> Coding:
     labels = labels if dtype.kind == "U" else labels.astype(dtype)
     if len(labels) != (2 if outputs == 1 else outputs) or (labels[1:] <= labels[:-1]).any():
         raise ModelFileError(f"it has {len(labels)} class labels for {outputs} outputs, or not in order.")
-    return Coding(labels, value["columns"])
+    threshold = value.get("threshold")
+    if threshold is not None and not (type(threshold) is float and 0 < threshold < 1 and len(labels) == 2):
+        raise ModelFileError("its threshold is broken.")
+    return Coding(labels, value["columns"], threshold)

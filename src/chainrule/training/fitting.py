@@ -24,7 +24,7 @@ from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .divergence import blame
 from .history import History, Past
-from .loop import Divergence, Loop, Plan, finite
+from .loop import Divergence, Loop, Plan, Shuffler, finite
 from .progress import Bar, Progress
 from .resume import Saved, content, remembering
 from .sparse import dense, is_sparse
@@ -92,6 +92,8 @@ class Fit:
         The checkpoint from which it goes on, whose weights the network has already.
     transform : callable, optional
         Changes the inputs' rows on their way to the engine; see `Gathered`.
+    shuffler : Shuffler, optional
+        What draws the rows of each epoch, where it is not just their order.
 
     Attributes
     ----------
@@ -118,9 +120,11 @@ class Fit:
         identity: Mapping[str, Any] | None = None,
         saved: Saved | None = None,
         transform: Transform | None = None,
+        shuffler: Shuffler | None = None,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
-        self.validation, self.callbacks, self.transform = validation, callbacks, transform
+        self.validation, self.callbacks = validation, callbacks
+        self.transform, self.shuffler = transform, shuffler
         self.graph = g = network.graph  # kept: where a callback freezes layers, the network makes another
         self.leaves = network.trained_leaves()
         weighted = rows.weights is not None
@@ -202,7 +206,7 @@ class Fit:
     def loop(self, start: tuple[int, Array] = (0, np.zeros(0))) -> Loop:
         """What runs the steps, from where a fit goes on; the runner's variables must be loaded."""
         supply = self._gathered if self._has_supply() else None
-        return Loop(self.runner, self.plan, self._inputs, self.progress, supply, start)
+        return Loop(self.runner, self.plan, self._inputs, self.progress, supply, start, self.shuffler)
 
     def _has_supply(self) -> bool:
         """Whether rows have to be made before the engine can take them."""

@@ -18,6 +18,11 @@ Array = np.ndarray[Any, Any]
 KEPT = 500  # epochs that a model file holds: as fine as any picture of them
 
 
+def falls(measure: str) -> bool:
+    """Whether a measure is to become small; scikit-learn's scorers are to become large, all of them."""
+    return measure in ("loss", "val_loss")
+
+
 class History:
     """The course of a fit.
 

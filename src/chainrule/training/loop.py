@@ -39,9 +39,13 @@ class Shuffler:
 
     def order(self, rows: int, epoch: int) -> Array:
         """A permutation of so many rows."""
+        return self.begin(epoch).permutation(rows)
+
+    def begin(self, epoch: int) -> np.random.Generator:
+        """The generator at the first number of an epoch."""
         self.fresh["state"]["counter"][:] = [0, epoch, 0, 0]
         self.philox.state = self.fresh  # a new generator would cost more than a small network's epoch
-        return self.generator.permutation(rows)
+        return self.generator
 
 
 class Interrupt:
@@ -106,6 +110,8 @@ class Plan:
         fewer rows than the others.
     accumulate : int
         The weights are changed after so many steps, by the gradients of them all, and after an epoch's last.
+    sampling : list of int, optional
+        How many draws of an epoch each class has, where rows are drawn by their classes.
     """
 
     rows: int
@@ -117,6 +123,7 @@ class Plan:
     first_step: int = 0
     row_means: bool = False
     accumulate: int = 1
+    sampling: list[int] | None = None
 
     @property
     def steps(self) -> int:
@@ -189,6 +196,8 @@ class Loop:
         of an epoch's rows.
     start : (int, ndarray), optional
         Where a fit goes on: so many epochs are finished, and the losses of the next one's steps so far.
+    shuffler : Shuffler, optional
+        What draws the rows of each epoch, where it is not just their order.
 
     Attributes
     ----------
@@ -212,9 +221,10 @@ class Loop:
         progress: Progress,
         supply: Callable[[Callable[[int], Array]], Supply] | None = None,
         start: tuple[int, Array] = (0, np.zeros(0)),
+        shuffler: Shuffler | None = None,
     ) -> None:
         self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
-        self.shuffler, self.pace = Shuffler(plan.seed), Pace()
+        self.shuffler, self.pace = shuffler or Shuffler(plan.seed), Pace()
         self.in_order = np.arange(plan.rows)
         self.supply = None if supply is None else supply(self._order)
         self.batched = [is_batched(leaf) for leaf in runner.program.inputs]

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NotFittedError, ParameterError, unknown_name
+from ..errors import ChainruleError, NotFittedError, ParameterError, unknown_name
 from .data import encode_targets
 from .prediction import PredictingNetwork
 
 Array = np.ndarray[Any, Any]
+
+
+Metric = str | Callable[[Any, Any, Any], float]
+"""A scorer's name as scikit-learn has it, or a function of an estimator, X and y, as `make_scorer` gives."""
 
 
 class Measures:
@@ -28,37 +32,47 @@ class Measures:
         def predict(self, X: Any) -> Any: ...
         def predict_proba(self, X: Any) -> Any: ...
 
-    def scorer(self, metric: str) -> Callable[[Any, Any], float]:
+    def scorer(self, metric: Metric) -> Callable[[Any, Any], float]:
         """A function of X and y that gives one of scikit-learn's scores for the weights of that moment.
 
         Parameters
         ----------
-        metric : str
-            The name of a scorer: "accuracy", "f1_macro", "roc_auc_ovr", "r2", "neg_log_loss", ...
+        metric : str or callable
+            The name of a scorer ("accuracy", "f1_macro", "roc_auc_ovr", "r2", "neg_log_loss", ...), or one of
+            your own as scikit-learn's `make_scorer` makes them. By name, what is asked of one class of two
+            ("f1", "precision", "average_precision", ...) is asked of the class 1, as scikit-learn does, and
+            where there is no such label of the second one.
 
         Raises
         ------
         UnknownNameError
             If scikit-learn has no scorer of that name.
         ParameterError
-            If the network has several outputs.
+            If the network has several outputs; where it is called, if scikit-learn refuses.
         """
-        from sklearn.metrics import get_scorer, get_scorer_names
-
-        if metric not in get_scorer_names():
-            raise unknown_name("metric", metric, get_scorer_names())
+        score = find_scorer(metric)
         self._refuse_several("metric")
-        score = get_scorer(metric)
-        return lambda X, y: float(score(_as_estimator(self), X, self._as_labels(y)))
+        return lambda X, y: scored(score, metric, *self._as_scored(metric, X, y))
 
-    def score(self, X: Any, y: Any, metric: str | None = None) -> float:
+    def _as_scored(self, metric: Metric, X: Any, y: Any) -> tuple[Any, Any, Any]:
+        """What a scorer takes: an estimator, X and y."""
+        if not (isinstance(metric, str) and without_one(self.classes)):
+            return as_estimator(self.classes, self.predict, self.predict_proba), X, self._as_labels(y)
+        second = self.classes[1]
+        t, _ = encode_targets(y, len(y), self._losses[0], self.widths[0], self.dtype, self._codings[0])
+        fitted = as_estimator(
+            np.arange(2), lambda X: (self.predict(X) == second).astype(np.int64), self.predict_proba
+        )
+        return fitted, X, t.reshape(-1).astype(np.int64)
+
+    def score(self, X: Any, y: Any, metric: Metric | None = None) -> float:
         """One of scikit-learn's scores on rows and their targets.
 
         Parameters
         ----------
         X, y : array-like
             As for `fit`.
-        metric : str, optional
+        metric : str or callable, optional
             As for `scorer`; where none is given, accuracy for classes and R2 for values.
         """
         default = "r2" if self.classes is None else "accuracy"
@@ -117,18 +131,66 @@ class MeasuredNetwork(PredictingNetwork, Measures):
     """A network with scores and reports."""
 
 
-def _as_estimator(network: Measures) -> Any:
+def find_scorer(metric: Metric) -> Callable[..., float]:
+    """A scorer by its name, or as it is; raises UnknownNameError, or ParameterError for what is neither."""
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    if callable(metric):
+        return metric
+    if not isinstance(metric, str):
+        raise ParameterError(
+            f"metric must be the name of a scorer or what make_scorer gives, got {metric!r:.60}. "
+            "Pass e.g. 'f1_macro'."
+        )
+    if metric not in get_scorer_names():
+        raise unknown_name("metric", metric, get_scorer_names())
+    found: Callable[..., float] = get_scorer(metric)
+    return found
+
+
+def scored(
+    score: Callable[..., float], metric: Metric, fitted: Any, X: Any, y: Any, weights: Array | None = None
+) -> float:
+    """A score, of weighted rows where there are weights.
+
+    Raises
+    ------
+    ParameterError
+        If the scorer refuses: "f1" more than two classes, one of one's own weights.
+    """
+    weighted = {} if weights is None else {"sample_weight": weights}
+    try:
+        return float(score(fitted, X, y, **weighted))
+    except ChainruleError:
+        raise
+    except (ValueError, TypeError) as error:
+        reason = str(error).strip().rstrip(".")
+        raise ParameterError(f"metric {metric!r:.60}: {reason}. Take another.") from error
+
+
+def without_one(classes: Any) -> bool:
+    """Whether there are two classes of which none is called 1, what scorers by name take for yes."""
+    return classes is not None and len(classes) == 2 and 1 not in classes.tolist()
+
+
+def as_estimator(
+    classes: Array | None, predict: Callable[[Any], Any], predict_proba: Callable[[Any], Any]
+) -> Any:
     """What scikit-learn's scorers take."""
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-    kind: Any = RegressorMixin if network.classes is None else ClassifierMixin
+    kind: Any = RegressorMixin if classes is None else ClassifierMixin
 
     class Fitted(kind, BaseEstimator):  # type: ignore[misc]
-        """The network's predictions, to be scored."""
+        """A network's predictions, to be scored."""
 
-        classes_ = network.classes
-        predict = staticmethod(network.predict)
-        predict_proba = staticmethod(network.predict_proba)
+        classes_ = classes
+
+        def predict(self, X: Any) -> Any:
+            return predict(X)
+
+        def predict_proba(self, X: Any) -> Any:
+            return predict_proba(X)
 
         def __sklearn_is_fitted__(self) -> bool:
             return True

@@ -197,7 +197,10 @@ class PredictingNetwork(BaseNetwork):
         measured = {"loss": loss}
         for k, (coding, z, t) in enumerate(zip(codings, found, ts, strict=True)):
             if coding.classes is not None:
-                right = (places(z) == t.reshape(len(t), -1)[:, 0]).mean()
+                found_places = places(z)
+                if coding.threshold is not None:
+                    found_places = decided(self._outputs_of_rows(tables, "p")[k], coding.threshold)
+                right = (found_places == t.reshape(len(t), -1)[:, 0]).mean()
                 measured[numbered("accuracy", k, len(codings))] = float(right)
         return measured
 
@@ -321,11 +324,17 @@ def places(output: Array) -> Array:
     return output.argmax(axis=1) if output.shape[1] > 1 else (output[:, 0] > 0).astype(np.int64)
 
 
+def decided(p: Array, threshold: float) -> Array:
+    """0 or 1 for each row, from the probability of the second class; compared without rounding."""
+    return (p[:, -1] >= np.float64(threshold)).astype(np.int64)
+
+
 def _labels(loss: Loss, z: Array, p: Array, coding: Coding | None) -> Array:
     """What an output predicts, in the form of its targets."""
     if loss.target == "values":
         return p if coding is None or coding.columns else p[:, 0]
     if loss.target == "binary" and (z.shape[1] > 1 or (coding is not None and coding.classes is None)):
         return (z > 0).astype(np.int64)
-    found = places(z)
+    threshold = None if coding is None else coding.threshold
+    found = places(z) if threshold is None else decided(p, threshold)
     return found if coding is None or coding.classes is None else coding.classes[found]

@@ -1,0 +1,208 @@
+"""Classes of unequal size on the command line: what training sees of them, and what is decided afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ..checks import counted
+from ..errors import DataError, MissingExtraError, ParameterError
+from ..model.network import Network
+from ..tables.encoding import Encoding
+from ..tables.wording import listed, shown
+from ..training.loop import tell
+from .building import Goal, spoken
+from .settings import Settings
+
+Array = np.ndarray[Any, Any]
+KEYS = ("class_weight", "sampling", "resample", "threshold", "calibrate")
+EVENING = ("class_weight", "sampling", "resample")
+NEIGHBOURS = 5  # of SMOTE
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What was asked for.
+
+    Attributes
+    ----------
+    settings : Settings
+    class_weight, sampling : dict, "balanced" or None
+        By the table's own labels.
+    resample : {"over", "under", "smote"} or None
+    threshold : str, float or None
+        A measure to choose it by, or the probability itself.
+    calibrate : str or None
+    """
+
+    settings: Settings
+    class_weight: Any = None
+    sampling: Any = None
+    resample: str | None = None
+    threshold: Any = None
+    calibrate: str | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether anything is decided after the training."""
+        return self.threshold is not None or self.calibrate is not None
+
+    @property
+    def held_by(self) -> str | None:
+        """The key of the setting that needs rows held apart; None if none does."""
+        if isinstance(self.threshold, str):
+            return "threshold"
+        return None if self.calibrate is None else "calibrate"
+
+    def rows(self, X: Array, y: Array, encoding: Encoding) -> tuple[Array, Array]:
+        """The rows to train on, those of rare classes added or those of frequent ones left out."""
+        if self.resample is None:
+            return X, y
+        label, seed = self.settings.label("training", "resample"), self.settings.get("training", "seed", 0)
+        if self.resample != "smote":
+            from imblearn.over_sampling import RandomOverSampler
+            from imblearn.under_sampling import RandomUnderSampler
+
+            sampler = {"over": RandomOverSampler, "under": RandomUnderSampler}[self.resample]
+            found = sampler(random_state=seed % 2**32).fit_resample(np.arange(len(y))[:, None], y)[0][:, 0]
+            return X[found], y[found]
+        return _smote(X, y, encoding.scaled, seed, str(label))
+
+    def decide(self, network: Network, X: Array, y: Array) -> dict[str, Any]:
+        """Calibrate, then choose the threshold, on rows held apart.
+
+        What these rows do not allow is told and left out: the training is not to be lost for it.
+
+        Returns
+        -------
+        dict of str to Calibration, ThresholdReport or None
+            By key, what was asked for; None for what was left out.
+        """
+        done: dict[str, Any] = {}
+        steps: dict[str, Callable[[], Any]] = {}
+        if self.calibrate is not None:
+            steps["calibrate"] = lambda: network.calibrate(X, y, str(self.calibrate))
+        if isinstance(self.threshold, str):
+            steps["threshold"] = lambda: network.tune_threshold(X, y, self.threshold)
+        elif self.threshold is not None:
+            network.threshold = self.threshold
+        for key, step in steps.items():
+            try:
+                with spoken(self.settings):
+                    done[key] = step()
+            except DataError as error:
+                tell(f"left out: {error}")
+                done[key] = None
+        return done
+
+
+def find_balance(settings: Settings, goal: Goal, y: Array) -> Balance:
+    """What the settings ask for, checked to suit the task.
+
+    Parameters
+    ----------
+    settings : Settings
+    goal : Goal
+    y : ndarray, shape (rows,)
+        The table's target.
+
+    Raises
+    ------
+    ParameterError
+        If it is for classes and there are none, or two, or settings contradict each other; UnknownNameError
+        for a measure or label that does not exist.
+    MissingExtraError
+        If imbalanced-learn is needed and not there.
+    """
+    stated = {key: settings.get("training", key) for key in KEYS}
+    labels = {key: settings.label("training", key) for key in KEYS}
+    given = [key for key in KEYS if stated[key] is not None]
+    if given and goal.task == "regression":
+        raise ParameterError(f"{labels[given[0]]} is for classes, and this is a regression. Leave it out.")
+    evening = [key for key in given if key in EVENING and not (key == "class_weight" and _own(stated[key]))]
+    if len(evening) > 1:
+        first, second = (labels[key] for key in evening[:2])
+        raise ParameterError(
+            f"{first} and {second} contradict each other: both even the classes out, and rare ones would "
+            "count twice over. Leave one out."
+        )
+    if stated["resample"] is not None and find_spec("imblearn") is None:
+        raise MissingExtraError(
+            f"{labels['resample']} needs imbalanced-learn, which is not installed. "
+            "Run: pip install 'chainrule[imbalance]'"
+        )
+    classes = np.unique(y) if given else y[:0]
+    for key in ("class_weight", "sampling"):
+        if _own(stated[key]):
+            stated[key] = _by_label(stated[key], classes, str(labels[key]))
+    for key in ("threshold", "calibrate"):
+        if stated[key] is not None and not goal.loss.probabilities:
+            raise ParameterError(
+                f"{labels[key]} is for probabilities, and loss {goal.loss.name} gives none. Leave one out."
+            )
+    if stated["threshold"] is not None and len(classes) != 2:
+        raise ParameterError(
+            f"{labels['threshold']} is for two classes, and there are {len(classes)}. Leave it out; class "
+            "weights and sampling work for any number."
+        )
+    if isinstance(stated["threshold"], str):
+        known_measure(stated["threshold"], str(labels["threshold"]))
+    return Balance(settings, **stated)
+
+
+def known_measure(name: str, label: str) -> None:
+    """Raise UnknownNameError where scikit-learn has no scorer of a name."""
+    from sklearn.metrics import get_scorer_names
+
+    from ..errors import unknown_name
+
+    if name not in get_scorer_names():
+        raise unknown_name(label, name, get_scorer_names())
+
+
+def _own(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _by_label(given: Mapping[str, float], classes: Array, label: str) -> dict[Any, float]:
+    """Numbers by the table's own labels, from those by words."""
+    known = {str(own).casefold() if classes.dtype.kind == "b" else str(own): own for own in classes.tolist()}
+    found = {}
+    for word, number in given.items():
+        key = word.casefold() if classes.dtype.kind == "b" else word
+        if key not in known:
+            all_of_them = listed(classes.tolist())
+            raise ParameterError(
+                f"{label}: {shown(word, 40)} is not among the classes, {all_of_them}. Correct it."
+            )
+        found[known[key]] = number
+    return found
+
+
+def _smote(X: Array, y: Array, scaled: Array, seed: int, label: str) -> tuple[Array, Array]:
+    """Rows of rare classes added between neighbours, which are told by columns on one scale.
+
+    Inputs that are 0 or 1 become those of the nearer of the two rows, so that every new row has one word of
+    each column, not parts of two.
+    """
+    from imblearn.over_sampling import SMOTE
+
+    names, counts = np.unique(y, return_counts=True)
+    least = int(counts.min())
+    if least < 2:
+        raise DataError(
+            f"{label} smote: class {shown(names[counts.argmin()].item())} has {counted(least, 'row')} to "
+            "train on, and new ones lie between two. Take over."
+        )
+    spread = np.where(scaled, X.std(axis=0), 1.0)
+    spread[spread == 0] = 1.0
+    sampler = SMOTE(random_state=seed % 2**32, k_neighbors=min(NEIGHBOURS, least - 1))
+    made, labels = sampler.fit_resample(X / spread, y)
+    made = made * spread
+    made[:, ~scaled] = np.round(made[:, ~scaled])
+    made[: len(X)] = X  # without the rounding of there and back
+    return made, labels
