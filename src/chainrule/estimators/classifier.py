@@ -98,6 +98,16 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     augment : Augment or callable, optional
         Changes the rows to train on anew in each epoch, ``augment(x, numbers, epoch, seed)``, as the
         `transform` of `Network.fit` does; rows held back and rows to predict stay as they are.
+    max_norm : float, optional
+        The largest norm of each hidden unit's incoming weights; see `Dense`.
+    input_noise : float
+        The standard deviation of normal noise that training adds to X, in X's unit: of use where columns are
+        scaled alike.
+    mixup : float
+        The alpha of mixup, rows and targets mixed with others of their batch; see `Network`.
+    averaging : {"ema", "swa"} or Averaging, optional
+        Keep an average of the weights along the training in place of the last ones: a name, or an object such
+        as EMA(0.99) or SWA(0.75). Scores of early stopping are the average's.
 
     Attributes
     ----------
@@ -176,6 +186,10 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         callbacks: Any = (),
         resume: bool = False,
         augment: Any = None,
+        max_norm: float | None = None,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
+        averaging: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -212,6 +226,10 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.callbacks = callbacks
         self.resume = resume
         self.augment = augment
+        self.max_norm = max_norm
+        self.input_noise = input_noise
+        self.mixup = mixup
+        self.averaging = averaging
         self.loss = loss
         self.class_weight = class_weight
 
