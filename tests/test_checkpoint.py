@@ -12,8 +12,8 @@ from scipy import sparse
 from torture import (
     ENGINES,
     LETTERS,
-    NETWORKS,
     OPTIMIZERS,
+    TRAININGS,
     Stop,
     StopAfter,
     X,
@@ -30,8 +30,7 @@ RNG = np.random.default_rng(1)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("optimizer", "kind"), TRAININGS)
 def test_going_on_is_never_having_stopped(optimizer, kind, engine, tmp_path):
     """One place to stop; `make torture` tries six."""
     count = 1 + (list(OPTIMIZERS).index(optimizer) + len(kind) + len(engine)) % 4

@@ -1,6 +1,6 @@
 """Checkpoints under torture: fits that go on from anywhere, are killed at any time, and find altered files.
 
-python tests/torture.py                       240 combinations, 1,000 kills, 20,000 altered files: minutes
+python tests/torture.py                       408 combinations, 1,000 kills, 20,000 altered files: minutes
 python tests/torture.py --kills 50 --files 500
 
 Combinations: of optimizers, networks, engines and places to stop; a fit that goes on from there must give, to
@@ -71,16 +71,24 @@ OPTIMIZERS = {
     "signsgd": lambda: cr.SignSGD(0.001),
     "quickprop": lambda: cr.Quickprop(0.01, mu=1.2),
     "delta_bar_delta": lambda: cr.DeltaBarDelta(0.01),
+    "ema": lambda: cr.Adam(0.01, average=cr.EMA(0.9)),
+    "swa": lambda: cr.SGD(0.05, momentum=0.9, average=cr.SWA(2, every=2)),
 }
 NETWORKS = {
     "plain": lambda: [cr.Dense(7, "relu"), cr.Dense(3)],
     "drawn": lambda: [cr.Dense(7, "tanh", l2=0.01), cr.Dropout(0.3), cr.BatchNorm(), cr.Dense(3)],
+    "mixed": lambda: [cr.GaussianNoise(0.1), cr.Dense(7, "relu", max_norm=1.0), cr.BatchNorm(), cr.Dense(3)],
 }
+MIXUP = {"mixed": 0.4}
+TRAININGS = [
+    *itertools.product(OPTIMIZERS, ("plain", "drawn")),
+    *itertools.product(("sgd", "adam", "ema", "swa"), ("mixed",)),
+]
 KEPT = {"after epochs": {}, "within": {"every_steps": 4}}
 
 
 def network(kind="plain", dtype="float64"):
-    return cr.Network(NETWORKS[kind](), loss="cross_entropy", dtype=dtype)
+    return cr.Network(NETWORKS[kind](), loss="cross_entropy", dtype=dtype, mixup=MIXUP.get(kind, 0.0))
 
 
 def settings(optimizer, engine="numpy", **more):
@@ -96,6 +104,8 @@ def assert_same(net, history, other, other_history):
     assert history.stopped == other_history.stopped
     for name, value in net.parameters.items():
         np.testing.assert_array_equal(other.parameters[name], value, err_msg=name)
+    for name, value in net._past.live.items():
+        np.testing.assert_array_equal(other._past.live[name], value, err_msg=f"live {name}")
 
 
 PLACES = [(name, count) for name in KEPT for count in (1, 2, 4)]
@@ -122,7 +132,7 @@ def go_on_everywhere(optimizer, kind, engine, folder, places=PLACES):
 
 def combinations(told=lambda done: None):
     """All of them; raises AssertionError where a bit differs. Gives their number."""
-    listed = list(itertools.product(OPTIMIZERS, NETWORKS, ENGINES))
+    listed = [(*training, engine) for training in TRAININGS for engine in ENGINES]
     with tempfile.TemporaryDirectory() as folder:
         for done, chosen in enumerate(listed, 1):
             go_on_everywhere(*chosen, folder)
@@ -261,7 +271,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     parts = {
-        "combinations go on bit for bit": (combinations, 240),
+        "combinations go on bit for bit": (combinations, 408),
         "fits killed, nothing lost": (partial(kills, options.kills, options.seed), options.kills),
         "altered files, none of them read": (partial(files, options.files, options.seed), options.files),
     }

@@ -52,10 +52,11 @@ if TYPE_CHECKING:
     from .nn.dense import Dense
     from .nn.maxout import Maxout
     from .nn.merge import Add, Concatenate, Multiply
-    from .nn.regularise import BatchNorm, Dropout, LayerNorm
+    from .nn.regularise import BatchNorm, Dropout, GaussianNoise, LayerNorm
     from .nn.scaling import Pieces, Rescale, Standardize
     from .nn.wiring import Input
     from .optim import schedules
+    from .optim.averaging import EMA, SWA
     from .optim.frameworks import framework_optimizer
     from .optim.rules import (
         LBFGS,
@@ -104,8 +105,10 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "Dense": "nn.dense:Dense",
     "DescentPath": "explain.plots.recording:DescentPath",
     "Dropout": "nn.regularise:Dropout",
+    "EMA": "optim.averaging:EMA",
     "EarlyStopping": "training.callbacks:EarlyStopping",
     "Ensemble": "ensembles.ensemble:Ensemble",
+    "GaussianNoise": "nn.regularise:GaussianNoise",
     "HiddenViews": "explain.plots.recording:HiddenViews",
     "Histograms": "explain.plots.recording:Histograms",
     "Health": "explain.health.watch:Health",
@@ -136,6 +139,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SGD": "optim.rules:SGD",
     "SignSGD": "optim.rules:SignSGD",
     "SnapshotEnsemble": "ensembles.snapshot:SnapshotEnsemble",
+    "SWA": "optim.averaging:SWA",
     "Standardize": "nn.scaling:Standardize",
     "TensorBoard": "training.tracking.tensorboard:TensorBoard",
     "activations": "nn.activations",
@@ -196,8 +200,10 @@ __all__ = [
     "Dense",
     "DescentPath",
     "Dropout",
+    "EMA",
     "EarlyStopping",
     "Ensemble",
+    "GaussianNoise",
     "HiddenViews",
     "Histograms",
     "Health",
@@ -229,6 +235,7 @@ __all__ = [
     "SGD",
     "SignSGD",
     "SnapshotEnsemble",
+    "SWA",
     "Standardize",
     "Tensor",
     "TensorBoard",

@@ -17,8 +17,9 @@ from ..nn.dense import Dense
 from ..nn.init import INITS
 from ..nn.layers import Layer
 from ..nn.losses import LOSSES, Loss
-from ..nn.regularise import BatchNorm, Dropout
+from ..nn.regularise import BatchNorm, Dropout, GaussianNoise
 from ..nn.scaling import Pieces, Rescale, Standardize
+from ..optim.averaging import AVERAGES
 from ..optim.rules import OPTIMIZERS, SGD, Optimizer
 from ..optim.schedules import SCHEDULES
 from ..tables.defaults import Defaults
@@ -30,6 +31,11 @@ from ..tables.wording import shown
 from .settings import SETTINGS, Settings
 
 Array = np.ndarray[Any, Any]
+NEED_STEPS = (
+    *(("schedule", "name"), ("training", "batch_size"), ("average", "name")),
+    *(("network", key) for key in ("max_norm", "input_noise", "mixup")),
+)
+"""Settings that say nothing to an optimizer that takes all rows at once."""
 LEAST_SPREAD, LARGEST_SPREAD = 1e-15, 1e15  # of a target, whose square must fit into float32
 
 
@@ -180,11 +186,14 @@ def make_network(
     columns = cut_columns(scaled)
     pieces = settings.get("network", "pieces", usual.pieces_of(columns))
     dropout = settings.get("network", "dropout", usual.dropout)
+    noise = settings.get("network", "input_noise", 0.0)
     with spoken(settings):
+        if noise:
+            layers.append(GaussianNoise(noise))
         if pieces and columns:
             layers.append(Pieces(find_knots(scaled[:, :columns], pieces)))
         for units, activation in zip(hidden, _activations(settings, len(hidden)), strict=True):
-            layers.append(Dense(units, activation, **weights))
+            layers.append(Dense(units, activation, **weights, max_norm=settings.get("network", "max_norm")))
             if settings.get("network", "batch_norm"):
                 layers.append(BatchNorm())
             if dropout:
@@ -199,12 +208,12 @@ def make_network(
                     "float32 cannot hold. Use another unit."
                 )
             layers.append(Rescale([y.mean()], [unit or 1.0]))
-        return Network(layers, loss=goal.loss)
+        return Network(layers, loss=goal.loss, mixup=settings.get("network", "mixup", 0.0))
 
 
 def _activations(settings: Settings, layers: int) -> list[str]:
     names: tuple[str, ...] = settings.get("network", "activation", ("relu",))
-    for key in ("activation", "dropout", "batch_norm"):
+    for key in ("activation", "dropout", "batch_norm", "max_norm"):
         if not layers and settings.get("network", key):
             raise ParameterError(
                 f"{settings.label('network', key)} is for hidden layers, and "
@@ -251,7 +260,7 @@ def make_optimizer(settings: Settings, values: Array | None, usual: Defaults) ->
         that does not exist.
     """
     name = settings.get("optimizer", "name", usual.optimizer)
-    schedule = _named(settings, "schedule")
+    schedule, average = _named(settings, "schedule"), _named(settings, "average")
     given: dict[str, Any] = {}
     rate = settings.get("optimizer", "learning_rate")
     if settings.get("optimizer", "name") is None:
@@ -261,8 +270,8 @@ def make_optimizer(settings: Settings, values: Array | None, usual: Defaults) ->
             given["weight_decay"] = usual.weight_decay
     cls = OPTIMIZERS.get(name)
     if cls is None or cls.whole_batch:
-        for table, key in (("schedule", "name"), ("training", "batch_size")):
-            if cls is not None and settings.get(table, key) not in (None, "all"):
+        for table, key in NEED_STEPS:
+            if cls is not None and settings.get(table, key) not in (None, "all", 0.0):
                 raise ParameterError(
                     f"{settings.label(table, key)} contradicts {settings.label('optimizer', 'name')} {name}, "
                     "which takes all rows at once and finds the length of its steps. Leave one out."
@@ -272,6 +281,8 @@ def make_optimizer(settings: Settings, values: Array | None, usual: Defaults) ->
         rate = {field.name: field.default for field in dataclasses.fields(cls)}["learning_rate"]
         if cls is SGD and values is not None:  # the loss's slope grows with the square of the target's unit
             rate = 0.01 / max(float(np.var(values)), 1e-12)
+    if average is not None:
+        given["average"] = _make(settings, "average", AVERAGES, average)
     made: Optimizer = _make(settings, "optimizer", OPTIMIZERS, name, learning_rate=rate, **given)
     if schedule is None:
         return made

@@ -123,6 +123,19 @@ def train(
     ] = None,
     l1: Annotated[Text, option_of(NETWORK, "FACTOR", "Penalty on the weights' absolute values.")] = None,
     l2: Annotated[Text, option_of(NETWORK, "FACTOR", "Penalty on the weights' squares.")] = None,
+    max_norm: Annotated[
+        Text, option_of(NETWORK, "NORM", "The largest norm of each hidden unit's incoming weights.")
+    ] = None,
+    input_noise: Annotated[
+        Text,
+        option_of(
+            NETWORK, "STD", "Normal noise added to the inputs in training, in their standard deviations."
+        ),
+    ] = None,
+    mixup: Annotated[
+        Text,
+        option_of(NETWORK, "ALPHA", "Mix rows and their targets with others, by Beta(ALPHA, ALPHA)."),
+    ] = None,
     loss: Annotated[
         Text,
         option_of(
@@ -307,6 +320,15 @@ def train(
             IMAGES, "POLICY", "Of a folder's images that cannot be read: refuse or skip. [default: refuse]"
         ),
     ] = None,
+    average: Annotated[
+        Text,
+        option_of(
+            OPTIMIZER,
+            "NAME",
+            "Keep an average of the weights along the training: ema or swa.",
+        ),
+    ] = None,
+    average_option: Annotated[Pairs, pairs_of(OPTIMIZER, "--average-option", "the average")] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
     from .train import Request

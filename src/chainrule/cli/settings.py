@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +74,10 @@ def _pieces(value: Any, label: str) -> int:
 
 def _share(value: Any, label: str) -> float:
     return real_number(value, label, 0, 1, low_too=False)
+
+
+def _positive(value: Any, label: str) -> float:
+    return real_number(value, label, 0, math.inf, low_too=False)
 
 
 def _batch(value: Any, label: str) -> int | str:
@@ -184,6 +189,9 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "batch_norm": _truth,
         "l1": not_negative,
         "l2": not_negative,
+        "max_norm": _positive,
+        "input_noise": not_negative,
+        "mixup": not_negative,
     },
     "training": {
         "task": _among("classification", "regression"),
@@ -214,10 +222,11 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "corrupt": _among("refuse", "skip"),
         "augment": _changes,
     },
+    "average": {"name": _word},
 }
 """Tables and their keys. A table with a name holds the settings of what is named besides."""
 
-NAMED = ("loss", "init", "optimizer", "schedule")
+NAMED = ("loss", "init", "optimizer", "schedule", "average")
 IN_NETWORK = ("loss", "init")  # in a file they stand in [network]
 TABLES = [table for table in SETTINGS if table not in IN_NETWORK]
 PAIRS = {"option": "optimizer"} | {f"{table}_option": table for table in NAMED if table != "optimizer"}

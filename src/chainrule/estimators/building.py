@@ -15,7 +15,7 @@ from ..nn.dense import Affine, Dense
 from ..nn.init import Init
 from ..nn.layers import Layer
 from ..nn.loss_base import Loss
-from ..nn.regularise import BatchNorm, Dropout, LayerNorm
+from ..nn.regularise import BatchNorm, Dropout, GaussianNoise, LayerNorm
 from ..nn.structure import Structure
 from ..nn.wiring import Node
 from .parameters import hidden_sizes, per_layer
@@ -44,7 +44,7 @@ def make_network(estimator: Any, inputs: int, outputs: int, loss: Loss, dtype: n
         layers.append(Dense(outputs, name=None))
     else:
         layers = _given_layers(estimator.layers, inputs, outputs)
-    network = Network(layers, loss, dtype.name, penalties="per_row")
+    network = Network(layers, loss, dtype.name, penalties="per_row", mixup=estimator.mixup)
     network.metadata["penalised"] = [
         name
         for name, layer in zip(network.names, network.layers, strict=True)
@@ -58,10 +58,10 @@ def structure(estimator: Any) -> tuple[Any, ...]:
     """What of the parameters says which layers there are; such tuples can be compared."""
     e = estimator
     if e.layers is not None:
-        return ("layers", e.layers)
+        return ("layers", e.layers, e.mixup)
     sizes = hidden_sizes(e)
     rates = per_layer(e.dropout, len(sizes), f"{type(e).__name__}: dropout", 1)
-    return (*zip(sizes, activations(e), rates, strict=True), e.norm)
+    return (*zip(sizes, activations(e), rates, strict=True), e.norm, e.max_norm, e.input_noise, e.mixup)
 
 
 def rebuilt(estimator: Any, old: Network, weights: dict[str, Array]) -> Network:
@@ -89,9 +89,9 @@ def rebuilt(estimator: Any, old: Network, weights: dict[str, Array]) -> Network:
 def _hidden_layers(e: Any) -> list[Layer]:
     sizes, kind = hidden_sizes(e), type(e).__name__
     rates = per_layer(e.dropout, len(sizes), f"{kind}: dropout", 1)
-    layers: list[Layer] = []
+    layers: list[Layer] = [GaussianNoise(e.input_noise)] if e.input_noise else []
     for size, activation, rate in zip(sizes, activations(e), rates, strict=True):
-        layers.append(Dense(size, activation))
+        layers.append(Dense(size, activation, max_norm=e.max_norm))
         if e.norm is not None:
             layers.append(BatchNorm() if e.norm == "batch" else LayerNorm())
         if rate:

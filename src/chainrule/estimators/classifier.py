@@ -107,6 +107,16 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     sampling : "balanced" or dict, optional
         Draw the rows of an epoch so that all classes come equally often, or each with the share that the dict
         has by its label; of the rows trained on, never of those held back. Not with class_weight="balanced".
+    max_norm : float, optional
+        The largest norm of each hidden unit's incoming weights; see `Dense`.
+    input_noise : float
+        The standard deviation of normal noise that training adds to X, in X's unit: of use where columns are
+        scaled alike.
+    mixup : float
+        The alpha of mixup, rows and targets mixed with others of their batch; see `Network`.
+    averaging : {"ema", "swa"} or Averaging, optional
+        Keep an average of the weights along the training in place of the last ones: a name, or an object such
+        as EMA(0.99) or SWA(0.75). Scores of early stopping are the average's.
 
     Attributes
     ----------
@@ -188,6 +198,10 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         augment: Any = None,
         scoring: Any = None,
         sampling: Any = None,
+        max_norm: float | None = None,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
+        averaging: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -224,6 +238,10 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.callbacks = callbacks
         self.resume = resume
         self.augment = augment
+        self.max_norm = max_norm
+        self.input_noise = input_noise
+        self.mixup = mixup
+        self.averaging = averaging
         self.loss = loss
         self.class_weight = class_weight
         self.scoring = scoring

@@ -17,6 +17,7 @@ from ..model.network import Network
 from ..nn.init import Init, init_from_json
 from ..nn.loss_base import Loss
 from ..nn.losses import loss_from_json
+from ..optim.averaging import Averaging, averaging_from_json
 from ..optim.rates import Schedule
 from ..optim.rules import Optimizer, optimizer_from_json
 from ..optim.schedules import schedule_from_json
@@ -28,6 +29,14 @@ CURVES = (
     *("validation_loss_curve_", "_no_improvement_count", "_seed"),
 )
 """Attributes that are numbers, lists of numbers, or None."""
+KINDS: dict[type[Any], str] = {
+    Optimizer: "optimizer",
+    Schedule: "schedule",
+    Loss: "loss",
+    Init: "init",
+    Averaging: "averaging",
+}
+"""Parameters that are objects with a `to_json`, and what a file calls them."""
 
 
 def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -104,7 +113,7 @@ def _to_json(value: Any) -> Any:
         return {"tuple": listed} if isinstance(value, tuple) else listed
     if isinstance(value, dict):
         return {"dict": [[_to_json(key), _to_json(part)] for key, part in value.items()]}
-    for kind, name in ((Optimizer, "optimizer"), (Schedule, "schedule"), (Loss, "loss"), (Init, "init")):
+    for kind, name in KINDS.items():
         if isinstance(value, kind):
             told = value.to_json()
             if told is not None:
@@ -130,6 +139,7 @@ def _from_json(value: Any, functions: Functions) -> Any:
         "loss": lambda told: loss_from_json(told, functions),
         "init": init_from_json,
         "augment": lambda settings: Augment(**settings),
+        "averaging": averaging_from_json,
     }
     if more or name not in readers:
         raise ModelFileError(f"its parameters are broken ({name!r:.40}).")

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import not_negative, positive_int, real_number
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, unknown_name
+from ..optim.averaging import find_averaging
 from ..optim.rates import Schedule
 from ..optim.rules import OPTIMIZERS, Optimizer
 from .scoring import check_scoring
@@ -18,6 +19,7 @@ from .scoring import check_scoring
 SKLEARN_SOLVERS = ("adam", "lbfgs", "sgd")
 RATES = ("adaptive", "constant", "invscaling")
 NORMS = ("batch", "layer")
+REGULARISING = ("max_norm", "input_noise", "mixup", "averaging")
 FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "resume")
 
 
@@ -34,12 +36,14 @@ def check_parameters(estimator: Any) -> None:
         positive_int(e.batch_size, f"{kind}: batch_size", "batch_size='auto', or 32")
     if e.n_iter_no_change != math.inf:
         positive_int(e.n_iter_no_change, f"{kind}: n_iter_no_change", "n_iter_no_change=10, or infinity")
-    for name in ("power_t", "tol"):
+    for name in ("power_t", "tol", "input_noise", "mixup"):
         not_negative(getattr(e, name), f"{kind}: {name}")
     for name in ("learning_rate_init", "epsilon"):
         real_number(getattr(e, name), f"{kind}: {name}", 0, math.inf, low_too=False)
     for name in ("beta_1", "beta_2", "validation_fraction"):
         real_number(getattr(e, name), f"{kind}: {name}", 0, 1)
+    if e.max_norm is not None:
+        real_number(e.max_norm, f"{kind}: max_norm", 0, math.inf, low_too=False)
     if e.momentum != 1:
         real_number(e.momentum, f"{kind}: momentum", 0, 1)
     if e.augment is not None and (isinstance(e.augment, type) or not callable(e.augment)):
@@ -54,11 +58,13 @@ def check_parameters(estimator: Any) -> None:
             "epoch have no minimum to search for. Leave augment out, or take e.g. solver='adam'."
         )
     check_scoring(e)
+    _check_together(e, kind)
 
 
 def _check_names(e: Any, kind: str) -> None:
     if e.engine not in ENGINES:
         raise unknown_name(f"{kind}: engine", e.engine, ENGINES)
+    find_averaging(e.averaging)
     if e.norm not in (None, *NORMS):
         raise unknown_name(f"{kind}: norm", e.norm, NORMS)
     if not isinstance(e.solver, Optimizer) and e.solver not in tuple(OPTIMIZERS):
@@ -66,6 +72,22 @@ def _check_names(e: Any, kind: str) -> None:
     rate = e.learning_rate
     if not (isinstance(rate, Schedule) or callable(rate)) and rate not in RATES:
         raise unknown_name(f"{kind}: learning_rate", rate, RATES)
+
+
+def _check_together(e: Any, kind: str) -> None:
+    """What regularises needs steps, and the layers that it is said of."""
+    given = [name for name in REGULARISING if getattr(e, name)]
+    if given and e._whole_batch:
+        raise ParameterError(
+            f"{kind}: {given[0]} and solver={e.solver!r:.60} contradict each other: it works on all rows at "
+            "once, and has no steps. Leave one out."
+        )
+    inside = [name for name in ("max_norm", "input_noise") if getattr(e, name)]
+    if inside and e.layers is not None:
+        raise ParameterError(
+            f"{kind}: {inside[0]} and layers contradict each other: layers say it themselves, as in "
+            "Dense(64, max_norm=3.0) or GaussianNoise(0.1). Leave one out."
+        )
 
 
 def hidden_sizes(estimator: Any) -> list[int]:

@@ -102,6 +102,16 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     scoring : str or callable, optional
         What early stopping goes by: R2 where nothing is given, the name of any of scikit-learn's scorers
         ("neg_mean_absolute_error", ...), what `make_scorer` gives, or "loss".
+    max_norm : float, optional
+        The largest norm of each hidden unit's incoming weights; see `Dense`.
+    input_noise : float
+        The standard deviation of normal noise that training adds to X, in X's unit: of use where columns are
+        scaled alike.
+    mixup : float
+        The alpha of mixup, rows and targets mixed with others of their batch; see `Network`.
+    averaging : {"ema", "swa"} or Averaging, optional
+        Keep an average of the weights along the training in place of the last ones: a name, or an object such
+        as EMA(0.99) or SWA(0.75). Scores of early stopping are the average's.
 
     Attributes
     ----------
@@ -187,6 +197,10 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         resume: bool = False,
         augment: Any = None,
         scoring: Any = None,
+        max_norm: float | None = None,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
+        averaging: Any = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -224,6 +238,10 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         self.callbacks = callbacks
         self.resume = resume
         self.augment = augment
+        self.max_norm = max_norm
+        self.input_noise = input_noise
+        self.mixup = mixup
+        self.averaging = averaging
         self.quantiles = quantiles
         self.calibration_fraction = calibration_fraction
         self.scoring = scoring

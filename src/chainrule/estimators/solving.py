@@ -25,9 +25,10 @@ LEAST_GAIN = 2.2204460492503131e-09  # SciPy's ftol, which scikit-learn leaves a
 def make_rule(estimator: Any, progress: Progress) -> Optimizer:
     """The update rule that the parameters describe."""
     e = estimator
-    clips = {name: getattr(e, name) for name in ("clip_value", "clip_norm") if getattr(e, name) is not None}
+    stated = {"clip_value": e.clip_value, "clip_norm": e.clip_norm, "average": e.averaging}
+    given = {name: value for name, value in stated.items() if value is not None}
     if isinstance(e.solver, Optimizer):
-        return dataclasses.replace(e.solver, **clips)
+        return dataclasses.replace(e.solver, **given)
     if e.solver == "lbfgs":
         return LBFGS(tolerance=e.tol, least_gain=LEAST_GAIN, evaluations=e.max_fun)
     rate: Any = e.learning_rate
@@ -38,10 +39,10 @@ def make_rule(estimator: Any, progress: Progress) -> Optimizer:
     if e.solver == "sgd":
         momentum = min(float(e.momentum), math.nextafter(1, 0))
         nesterov = bool(e.nesterovs_momentum) and momentum > 0
-        return SGD(rate, momentum=momentum, nesterov=nesterov, rate_in_velocity=True, **clips)
+        return SGD(rate, momentum=momentum, nesterov=nesterov, rate_in_velocity=True, **given)
     if e.solver == "adam":
-        return Adam(rate, e.beta_1, e.beta_2, e.epsilon, late_correction=True, **clips)
-    return make_optimizer(e.solver, {"learning_rate": rate, **clips})
+        return Adam(rate, e.beta_1, e.beta_2, e.epsilon, late_correction=True, **given)
+    return make_optimizer(e.solver, {"learning_rate": rate, **given})
 
 
 def batch_rows(estimator: Any, rows: int) -> int:

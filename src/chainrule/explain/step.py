@@ -11,6 +11,7 @@ from ..emit.engine import compile_program
 from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor
+from ..optim.averaging import Stretch
 from ..optim.rates import Course, Custom, Schedule, checked_rates
 from ..optim.rules import SGD, Optimizer, find_optimizer
 from ..shapes import evaluate_shape
@@ -100,6 +101,9 @@ class Step:
             self.loss = self.program.outputs["loss"]
             self.feed |= self.remembered(self.program, state or {})
             self.feed[g.lr] = np.asarray(self.rate, network.dtype)
+            if self.rule.averaging is not None:  # as if each step were an epoch
+                share = self.rule.averaging.shares(np.array([number]), Stretch(1, number + 1))
+                self.feed[g.average_share] = share[0].astype(network.dtype)
 
     def _rate_of(self, schedule: Schedule) -> float:
         """A rate for a single step, which has no place in a fit's course."""

@@ -60,9 +60,8 @@ def network_from(header: dict[str, Any], tensors: dict[str, Array], functions: F
     weights = {name: value for name, value in tensors.items() if ":" not in name}  # a checkpoint has others
     nodes, keys = nodes_from_json(header, weights, functions)
     losses = [loss_from_json(value, functions) for value in header["losses"]]
-    network = Network(
-        nodes, losses, header["dtype"], header["loss_weights"], header.get("penalties", "whole")
-    )
+    further = header.get("penalties", "whole"), header.get("mixup", 0.0)  # which older files have not
+    network = Network(nodes, losses, header["dtype"], header["loss_weights"], *further)
     if network.names != keys or not network.built:
         raise ModelFileError(f"its layers are called {keys}, expected {network.names}.")
     targets = header["targets"]

@@ -34,7 +34,7 @@ def accumulated(network: BaseNetwork, rule: Optimizer, leaves: Sequence[Tensor],
     """
     require_parts(network, rule)
     g = network.graph
-    losses = network._each_loss(g.trained_outputs, g.ts, g.weights if weighted else None)
+    losses = network.trained_losses(g.weights if weighted else None)
     data, penalties = network._total(losses), network._penalties()
     means, per_row = network._losses[0].over != "sum", network.penalties == "per_row" and bool(penalties)
     part = network._rows(weighted)
@@ -58,7 +58,7 @@ def accumulated(network: BaseNetwork, rule: Optimizer, leaves: Sequence[Tensor],
     last = g.last_part > 0
     last.name = "is_last"
     found: Updates = {leaf: where(last, 0, new) for leaf, new in made.items()}
-    changed = rule.new_values(leaves, slopes, g.lr)
+    changed = network.new_values(rule, leaves, slopes)
     return {leaf: where(last, new, leaf) for leaf, new in changed.items()} | found
 
 

@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     SHUFFLE = 2
     # 3 and 4: rows held back by the command line
     AUGMENT = 5
+    MIXUP = 8
     MEMBERS = 20  # of an ensemble: the seed of each
     BOOTSTRAP = 21
     LAYERS = 1024  # and from there one for each layer's draws in training

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks import checked_name
 from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
 from ..graph.tensor import Tensor
-from ..ops import random_uniform
+from ..ops import random_normal, random_uniform
 from ..shapes import Shape
 from .init import Purpose
 from .wiring import Node
@@ -38,6 +38,8 @@ class Context:
         New values of leaves that training changes without a gradient, such as running means.
     use : int
         1 for the first time that the layer is used in a pass, 2 for the second.
+    keep : Tensor, shape (), optional
+        What running means keep in a step, in place of what their layers say.
     """
 
     tag: str
@@ -47,11 +49,19 @@ class Context:
     step: Tensor
     changes: dict[Tensor, Tensor] = field(default_factory=dict)
     use: int = 1
+    keep: Tensor | None = None
 
     def uniform(self, shape: Shape, dtype: str) -> Tensor:
         """Random numbers in [0, 1), other ones for each layer, each use of it, and each step."""
-        purpose = int(Purpose.LAYERS) * self.use + self.position
-        return random_uniform(shape, self.seed, self.step, purpose, dtype)
+        return random_uniform(shape, self.seed, self.step, self._purpose, dtype)
+
+    def normal(self, shape: Shape, dtype: str) -> Tensor:
+        """Random numbers of mean 0 and variance 1, others as `uniform`'s are."""
+        return random_normal(shape, self.seed, self.step, self._purpose, dtype)
+
+    @property
+    def _purpose(self) -> int:
+        return int(Purpose.LAYERS) * self.use + self.position
 
 
 class Layer:
@@ -73,6 +83,7 @@ class Layer:
     two_modes: ClassVar[bool] = False  # whether it does another thing in training than in prediction
     trained: tuple[str, ...] = ()  # the parameters that have a gradient
     drawn: ClassVar[tuple[str, ...]] = ()  # those that start random where they are not given
+    max_norm: float | None = None  # what `constrained` keeps weights to, where it does anything
 
     def __init__(self, name: str | None = None, frozen: bool | str | Iterable[str] = False) -> None:
         self.name = checked_name(name, type(self).__name__)
@@ -141,6 +152,18 @@ class Layer:
     def penalty(self, leaves: Mapping[str, Tensor]) -> Tensor | None:
         """What is added to the loss in training; None for nothing."""
         return None
+
+    def constrained(self, parameter: str, new: Tensor, name: str) -> Tensor:
+        """A trained parameter's value after a step, from what the update rule makes of it.
+
+        Parameters
+        ----------
+        parameter : str
+        new : Tensor
+        name : str
+            The parameter's in printed source.
+        """
+        return new
 
     def settings(self) -> dict[str, Any]:
         """The arguments to make it again, without its parameters and its name, as JSON has them."""

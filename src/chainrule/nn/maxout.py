@@ -40,6 +40,8 @@ class Maxout(Affine):
         True, "W" or "b": what training leaves as it is.
     name : str, optional
         A plain identifier.
+    max_norm : float, optional
+        The largest norm that the weights of a piece, a column of W, may have after a step; see `Dense`.
 
     Raises
     ------
@@ -70,10 +72,11 @@ class Maxout(Affine):
         l2: float = 0.0,
         frozen: bool | str | Iterable[str] = False,
         name: str | None = None,
+        max_norm: float | None = None,
     ) -> None:
         self.units = positive_int(units, "Maxout: units", "Maxout(8)")
         self.pieces = positive_int(pieces, "Maxout: pieces", "Maxout(8, pieces=2)")
-        super().__init__(self.pieces * self.units, weights, bias, init, l1, l2, frozen, name)
+        super().__init__(self.pieces * self.units, weights, bias, init, l1, l2, frozen, name, max_norm)
 
     def __repr__(self) -> str:
         named = f", name={self.name!r}" if self.name else ""

@@ -16,13 +16,16 @@ from ..errors import NotFittedError, ParameterError
 from ..graph.program import Program
 from ..graph.tensor import Tensor, placeholder, size, topological
 from ..ops import where
+from ..optim.base import state_like
 from ..optim.rules import SGD, Optimizer, find_optimizer
 from .accumulation import accumulated
 from .layers import Context
+from .mixup import Mixing, mixing, partners
 from .structure import Structure
 from .wiring import numbered
 
 Array = np.ndarray[Any, Any]
+AVERAGE = "average"  # before the parameters' names, in those of their averages
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,12 @@ class Graph:
     ----------
     xs, ts : list of Tensor
         Places for a batch's inputs and targets.
-    weights, lr, seed, step, last_part : Tensor
-        Places for the rows' weights, shape (n,), and for the learning rate, the fit's seed, the number of
-        the step, and whether it is on the last part of a batch (0 or 1), each one number.
+    weights, lr, average_share, seed, step, last_part : Tensor
+        Places for the rows' weights, shape (n,), and for the learning rate, the share of a step's weights in
+        their average, the fit's seed, the number of the step, and whether it is on the last part of a batch
+        (0 or 1), each one number.
+    mixing : Mixing or None
+        What training makes of a batch's rows and targets.
     parameters : dict of str to Tensor
         Leaves by the names hidden1.W, hidden1.b, ...
     trained_values : list of Tensor
@@ -56,9 +62,11 @@ class Graph:
     ts: list[Tensor]
     weights: Tensor
     lr: Tensor
+    average_share: Tensor
     seed: Tensor
     step: Tensor
     last_part: Tensor
+    mixing: Mixing | None
     parameters: dict[str, Tensor]
     trained_values: list[Tensor]
     trained_outputs: list[Tensor]
@@ -125,8 +133,10 @@ class BaseNetwork(Structure):
         seed, step = (placeholder((), "int64", name) for name in ("seed", "step_number"))
         changes: dict[Tensor, Tensor] = {}
         values = trained = self._forward(xs, leaves, False, seed, step, {})
-        if any(layer.two_modes for layer in self.layers):
-            trained = self._forward(xs, leaves, True, seed, step, changes)
+        mixed = mixing(self.mixup, seed, step, self.dtype) if self.mixup else None
+        if self.two_modes:
+            rows = xs if mixed is None else [mixed.rows(x) for x in xs]
+            trained = self._forward(rows, leaves, True, seed, step, changes)
         outputs = [values[i] for i in wiring.outputs]
         ts = [
             placeholder(("n",), "int64", name)
@@ -149,9 +159,11 @@ class BaseNetwork(Structure):
             ts=ts,
             weights=placeholder(("n",), self.dtype, "w"),
             lr=placeholder((), self.dtype, "lr"),
+            average_share=placeholder((), self.dtype, "average_share"),
             seed=seed,
             step=step,
             last_part=placeholder((), "int64", "last_part"),
+            mixing=mixed,
             parameters=parameters,
             trained_values=trained[len(xs) :],
             trained_outputs=[trained[i] for i in wiring.outputs],
@@ -170,6 +182,7 @@ class BaseNetwork(Structure):
         seed: Tensor,
         step: Tensor,
         changes: dict[Tensor, Tensor],
+        keep: Tensor | None = None,
     ) -> list[Tensor]:
         """All values; what training changes without a gradient is entered into `changes`."""
         values, tags, uses = list(xs), self._tags(), [0] * len(self.layers)
@@ -177,7 +190,7 @@ class BaseNetwork(Structure):
             i = call.layer
             uses[i] += 1
             tag = tags[i] if uses[i] == 1 else f"{tags[i]}_{uses[i]}"
-            context = Context(tag, i, training, seed, step, changes, uses[i])
+            context = Context(tag, i, training, seed, step, changes, uses[i], keep)
             values.append(self.layers[i].join([values[k] for k in call.sources], leaves[i], context))
         return values
 
@@ -188,6 +201,22 @@ class BaseNetwork(Structure):
         self, outputs: list[Tensor], ts: list[Tensor], weights: Tensor | None = None
     ) -> list[Tensor]:
         return [loss(z, t, weights) for loss, z, t in zip(self._losses, outputs, ts, strict=True)]
+
+    def trained_losses(self, weights: Tensor | None = None) -> list[Tensor]:
+        """The losses of all outputs in training.
+
+        With mixup, the loss for each row's own target counts as much as the row does, and that for its
+        partner's target as much as the partner.
+        """
+        g = self.graph
+        each = self._each_loss(g.trained_outputs, g.ts, weights)
+        if g.mixing is None:
+            return each
+        theirs = None if weights is None else partners(weights)
+        others = self._each_loss(g.trained_outputs, [partners(t) for t in g.ts], theirs)
+        for part in (*each, *others):
+            part.name = None
+        return [g.mixing.loss(own, other) for own, other in zip(each, others, strict=True)]
 
     def _total(self, parts: list[Tensor]) -> Tensor:
         """The losses of all outputs together."""
@@ -202,9 +231,9 @@ class BaseNetwork(Structure):
 
     def _training_loss(self, weighted: bool) -> Tensor:
         g, penalties = self.graph, self._penalties()
-        if not weighted and not penalties and not any(layer.two_modes for layer in self.layers):
+        if not weighted and not penalties and not self.two_modes:
             return g.loss
-        loss = self._total(self._each_loss(g.trained_outputs, g.ts, g.weights if weighted else None))
+        loss = self._total(self.trained_losses(g.weights if weighted else None))
         if penalties:
             loss.name = "data_loss"
             if self.penalties == "per_row":
@@ -286,11 +315,52 @@ class BaseNetwork(Structure):
             if accumulate:
                 made = accumulated(self, rule, leaves, weighted)
             else:
-                made = rule.new_values(leaves, rule.slopes(loss, leaves), g.lr)
+                made = self.new_values(rule, leaves, rule.slopes(loss, leaves))
             updates = {leaf: made.pop(leaf) for leaf in leaves} | g.changes | made
             inputs = [*self._inputs_of([loss, *updates.values()]), g.lr]
             self._programs[key] = Program(inputs, {"loss": loss}, updates)
         return self._programs[key]
+
+    def new_values(
+        self, rule: Optimizer, leaves: Sequence[Tensor], gradients: Sequence[Tensor]
+    ) -> dict[Tensor, Tensor]:
+        """New values of parameters, as the rule makes them and their layers allow them, and of what the rule
+        remembers; averages of the parameters are part of that."""
+        g = self.graph
+        made = rule.new_values(leaves, gradients, g.lr)
+        for name, leaf in g.parameters.items():
+            if leaf in made:
+                layer, _, parameter = name.partition(".")
+                made[leaf] = self[layer].constrained(parameter, made[leaf], leaf.name or "")
+        if rule.averaging is not None:
+            for leaf in leaves:
+                made[leaf].name = f"new_{leaf.name}"
+                average = state_like(leaf, AVERAGE)
+                made[average] = average + g.average_share * (made[leaf] - average)
+        return made
+
+    def statistics_program(self) -> Program | None:
+        """Takes a batch into the running statistics of batch normalisation; None where there are none.
+
+        Its last input, keep, is the share of what came before: for k rows before and n in the batch
+        k / (k + n) makes the statistics those of all rows, each batch normalised by its own.
+        """
+        g = self.graph
+        if not g.changes:
+            return None
+        keep, changes = placeholder((), self.dtype, "keep"), dict[Tensor, Tensor]()
+        self._forward(g.xs, self._leaves(), True, g.seed, g.step, changes, keep)
+        used = set(topological(changes.values()))
+        drawn = [x for x in (g.seed, g.step) if x in used]
+        return Program([*g.xs, *drawn, keep], {}, changes, name="statistics")
+
+    def _leaves(self) -> list[dict[str, Tensor]]:
+        """The leaves of each layer's parameters."""
+        found: dict[str, dict[str, Tensor]] = {name: {} for name in self.names}
+        for name, leaf in self.graph.parameters.items():
+            layer, _, parameter = name.partition(".")
+            found[layer][parameter] = leaf
+        return list(found.values())
 
     def gradient_program(self, *, weighted: bool = False) -> Program:
         """The loss and its slopes by what is trained (slope0, slope1, ...), without an update.
@@ -306,6 +376,16 @@ class BaseNetwork(Structure):
                     f"{type(layer).__name__} changes from step to step, which an optimizer that works on all "
                     "rows at once cannot follow. Leave it out, or use e.g. Adam."
                 )
+            if layer.max_norm is not None:
+                raise ParameterError(
+                    f"{type(layer).__name__}: max_norm changes weights after each step, which an optimizer "
+                    "that works on all rows at once cannot follow. Leave it out, or use e.g. Adam."
+                )
+        if self.mixup:
+            raise ParameterError(
+                "Network: mixup changes from step to step, which an optimizer that works on all rows at once "
+                "cannot follow. Leave it out, or use e.g. Adam."
+            )
         leaves = self.trained_leaves()
         key = ("gradient", weighted, frozenset(leaves))
         if key not in self._programs:
@@ -318,7 +398,8 @@ class BaseNetwork(Structure):
     def _inputs_of(self, roots: Sequence[Tensor]) -> list[Tensor]:
         """The inputs that a program of these roots takes, the learning rate apart."""
         g, used = self.graph, set(topological(roots))
-        return [*g.xs, *g.ts, *(x for x in (g.weights, g.seed, g.step, g.last_part) if x in used)]
+        others = (g.weights, g.seed, g.step, g.last_part, g.average_share)
+        return [*g.xs, *g.ts, *(x for x in others if x in used)]
 
     def trained_leaves(self) -> list[Tensor]:
         """The leaves of the parameters that training changes by their gradients."""

@@ -1,4 +1,4 @@
-"""Layers that make training steadier: dropout, batch normalisation and layer normalisation."""
+"""Layers that make training steadier: dropout, noise, batch normalisation and layer normalisation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..checks import real_array, real_number
+from ..checks import not_negative, real_array, real_number
 from ..errors import DataError, ParameterError
 from ..graph.tensor import Tensor, size
 from ..ops import sqrt, where
@@ -26,7 +26,29 @@ def remainder(share: float) -> float:
     return float(f"{1 - share:.12g}")
 
 
-class Dropout(Layer):
+class Randomised(Layer):
+    """A layer without parameters that is random in training, and passes its input on in prediction."""
+
+    two_modes = True
+
+    @property
+    def inputs(self) -> None:
+        return None
+
+    def outputs(self, *inputs: int) -> int:
+        return inputs[0]
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], parameters: Mapping[str, Array], name: str | None) -> Self:
+        if parameters:
+            raise ParameterError(f"{cls.__name__}: has no parameters, got {sorted(parameters)}")
+        return cls(**settings, name=name)
+
+
+class Dropout(Randomised):
     """In training, each number is set to 0 with a probability, and the others grow to make up for it.
 
     What is kept is divided by 1 - rate, so that prediction takes all numbers as they are ("inverted" dropout,
@@ -52,7 +74,6 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
-    two_modes = True
 
     def __init__(self, rate: float = 0.5, *, name: str | None = None) -> None:
         super().__init__(name)
@@ -61,16 +82,6 @@ class Dropout(Layer):
     def __repr__(self) -> str:
         named = f", name={self.name!r}" if self.name else ""
         return f"Dropout({self.rate:g}{named})"
-
-    @property
-    def inputs(self) -> None:
-        return None
-
-    def outputs(self, *inputs: int) -> int:
-        return inputs[0]
-
-    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        return {}
 
     def forward(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> Tensor:
         if not context.training or not self.rate:
@@ -84,11 +95,53 @@ class Dropout(Layer):
     def settings(self) -> dict[str, Any]:
         return {"rate": self.rate}
 
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parameters: Mapping[str, Array], name: str | None) -> Self:
-        if parameters:
-            raise ParameterError(f"Dropout: has no parameters, got {sorted(parameters)}")
-        return cls(**settings, name=name)
+
+class GaussianNoise(Randomised):
+    """In training, each number gets a normal random number of mean 0 added to it; none in prediction.
+
+    At the inputs this holds the network's slopes small: to second order in the noise, a squared error's mean
+    grows by std**2 times the sum of the squared slopes by the inputs, which is Tikhonov's regularisation.
+    Put behind `Standardize`, one std suits all columns. The noise depends on the fit's seed, the step, the
+    layer's place in the network and the number's place in the batch, as `Dropout`'s choice does.
+
+    Parameters
+    ----------
+    std : float
+        The noise's standard deviation, in the unit of what it is added to; at least 0 (nothing happens).
+    name : str, optional
+        A plain identifier.
+
+    Raises
+    ------
+    ParameterError
+        For a std that is negative or no number, or a name that is no identifier.
+
+    References
+    ----------
+    Bishop (1995), Training with noise is equivalent to Tikhonov regularization, Neural Computation 7.
+    """
+
+    kind = "gaussian_noise"
+
+    def __init__(self, std: float = 0.1, *, name: str | None = None) -> None:
+        super().__init__(name)
+        self.std = not_negative(std, "GaussianNoise: std")
+
+    def __repr__(self) -> str:
+        named = f", name={self.name!r}" if self.name else ""
+        return f"GaussianNoise({self.std:g}{named})"
+
+    def forward(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> Tensor:
+        if not context.training or not self.std:
+            return x
+        noise = context.normal(x.shape, x.dtype.name)
+        noise.name = f"noise{context.tag}"
+        noisy = x + self.std * noise
+        noisy.name = f"noisy{context.tag}"
+        return noisy
+
+    def settings(self) -> dict[str, Any]:
+        return {"std": self.std}
 
 
 class Normalisation(Layer):
@@ -205,7 +258,8 @@ class BatchNorm(Normalisation):
         self.momentum = real_number(momentum, "BatchNorm: momentum", 0, 1)
 
     def statistics(self, x: Tensor, leaves: Mapping[str, Tensor], context: Context) -> tuple[Tensor, Tensor]:
-        changes, m, rest = context.changes, self.momentum, remainder(self.momentum)
+        changes = context.changes
+        m, rest = self._kept(context)
         mean, var = (changes.get(leaves[key], leaves[key]) for key in ("mean", "var"))
         if not context.training or len(self.frozen) == len(self.trained):
             return mean, var
@@ -220,6 +274,12 @@ class BatchNorm(Normalisation):
         several = size(x.shape[0]) > 1
         several.name = "several_rows"
         return where(several, batch_mean, mean), where(several, batch_var, var)
+
+    def _kept(self, context: Context) -> tuple[Any, Any]:
+        """The shares of what came before and of the batch in the running mean and variance."""
+        if context.keep is not None:
+            return context.keep, 1 - context.keep
+        return self.momentum, remainder(self.momentum)
 
     def settings(self) -> dict[str, Any]:
         return {"momentum": self.momentum, **super().settings()}

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..checks import checked_seed, counted, positive_int, real_array, real_number
+from ..checks import checked_seed, counted, not_negative, positive_int, real_array, real_number
 from ..errors import ParameterError, ShapeError, unknown_name
 from .dense import Affine, Dense
 from .layers import Layer
@@ -30,6 +30,7 @@ class Structure:
         dtype: str = "float32",
         loss_weights: Sequence[float] | None = None,
         penalties: str = "whole",
+        mixup: float = 0.0,
     ) -> None:
         wiring = _checked_wiring(layers)
         self.layers = [layer.copy() for layer in wiring.layers]
@@ -40,6 +41,7 @@ class Structure:
         if penalties not in PENALTIES:
             raise unknown_name("penalties", penalties, PENALTIES)
         self.penalties = penalties
+        self.mixup = not_negative(mixup, "Network: mixup")
         self.names = layer_names(self._wiring)
         self._sizes: list[int] = []  # columns of every value, inputs first; empty before they are known
         self._check_losses()
@@ -58,6 +60,11 @@ class Structure:
         return bool(self._sizes) and all(
             set(layer.shapes(inputs)) <= set(layer.values) for layer, inputs in self._with_inputs()
         )
+
+    @property
+    def two_modes(self) -> bool:
+        """Whether training does another thing than prediction."""
+        return self.mixup > 0 or any(layer.two_modes for layer in self.layers)
 
     @property
     def inputs(self) -> int | None:

@@ -12,7 +12,7 @@ from ..errors import ParameterError
 if TYPE_CHECKING:
     from .layers import Layer
 
-RESERVED = {"lr", "seed", "step_number", "t", "w"}  # inputs of every training step
+RESERVED = {"average_share", "lr", "seed", "step_number", "t", "w"}  # inputs of every training step
 
 
 class Node:

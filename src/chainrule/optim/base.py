@@ -15,6 +15,7 @@ from ..checks import real_number
 from ..errors import ParameterError
 from ..graph.tensor import Tensor, placeholder, tensor
 from ..ops import maximum, minimum, sqrt
+from .averaging import Averaging, find_averaging
 from .rates import Schedule, as_schedule
 from .sam import uphill_slopes
 
@@ -42,6 +43,9 @@ class Optimizer:
     sam : float, optional
         Take gradients not at the weights, but so far from them in the direction in which the loss grows
         fastest; above 0. See `SAM`.
+    average : Averaging or str, optional
+        The network gets an average of the weights along the training in place of the last ones: an object
+        such as EMA(0.99) or SWA(0.75), or "ema" or "swa".
 
     Attributes
     ----------
@@ -61,6 +65,7 @@ class Optimizer:
     clip_value: float | None = field(default=None, kw_only=True)
     clip_norm: float | None = field(default=None, kw_only=True)
     sam: float | None = field(default=None, kw_only=True)
+    average: Averaging | str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rate = self.learning_rate
@@ -69,6 +74,12 @@ class Optimizer:
         for name in ("clip_value", "clip_norm", "sam"):
             if getattr(self, name) is not None:
                 self._check(name, 0, math.inf)
+        object.__setattr__(self, "average", self.averaging)
+
+    @property
+    def averaging(self) -> Averaging | None:
+        """The average of the weights that is kept."""
+        return find_averaging(self.average)
 
     @property
     def schedule(self) -> Schedule:
@@ -128,6 +139,10 @@ class Optimizer:
     def to_json(self) -> dict[str, Any] | None:
         """Name and settings; None for a rule, schedule or function that is not of this package."""
         settings: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        if self.averaging is None:
+            settings.pop("average", None)
+        else:
+            settings["average"] = self.averaging.to_json()
         if not isinstance(self.learning_rate, float):
             settings["learning_rate"] = self.schedule.to_json()
             if settings["learning_rate"] is None:

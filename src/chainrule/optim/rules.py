@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ParameterError, unknown_name
 from .adaptive import Adagrad, Adam, AdamW, NAdam, RMSProp
+from .averaging import averaging_from_json
 from .base import OPTIMIZERS, Optimizer, Updates
 from .levenberg_marquardt import LevenbergMarquardt
 from .per_weight import DeltaBarDelta, Quickprop
@@ -55,6 +56,8 @@ def optimizer_from_json(value: Any) -> Optimizer | None:
     settings = dict(value["settings"])
     if "learning_rate" in settings:
         settings["learning_rate"] = schedule_from_json(settings["learning_rate"])
+    if "average" in settings:
+        settings["average"] = averaging_from_json(settings["average"])
     return make_optimizer(value["name"], settings)
 
 

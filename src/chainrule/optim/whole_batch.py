@@ -75,6 +75,7 @@ class WholeBatch(Optimizer):
     clip_value: None = field(default=None, init=False, repr=False)
     clip_norm: None = field(default=None, init=False, repr=False)
     sam: None = field(default=None, init=False, repr=False)
+    average: None = field(default=None, init=False, repr=False)
     tolerance: float = field(default=1e-5, kw_only=True)
     least_gain: float = field(default=0.0, kw_only=True)
     evaluations: int | None = field(default=None, kw_only=True)

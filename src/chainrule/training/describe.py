@@ -13,7 +13,7 @@ from ..nn.layers import Layer
 from ..nn.maxout import Maxout
 from ..nn.merge import Add, Concatenate, Multiply
 from ..nn.network import BaseNetwork
-from ..nn.regularise import BatchNorm, Dropout, LayerNorm
+from ..nn.regularise import BatchNorm, Dropout, GaussianNoise, LayerNorm
 from ..nn.scaling import Pieces, Rescale, Standardize
 from ..nn.wiring import Call, Node, Wiring, nodes_of
 from .data import Coding
@@ -25,6 +25,7 @@ KINDS = (
     Dense,
     Maxout,
     Dropout,
+    GaussianNoise,
     BatchNorm,
     LayerNorm,
     Standardize,
@@ -47,11 +48,15 @@ def network_to_json(network: BaseNetwork) -> dict[str, Any]:
     return {
         "layers": layers,
         "calls": [[call.layer, list(call.sources)] for call in wiring.calls],
-        "inputs": [list(known) for known in wiring.inputs],
+        "inputs": [
+            [columns, name]  # no weight tells them where a layer without weights comes first
+            for columns, (_, name) in zip(network._known_inputs(), wiring.inputs, strict=True)
+        ],
         "outputs": wiring.outputs,
         "losses": [loss.to_json() for loss in network._losses],
         "loss_weights": network._loss_weights,
         "penalties": network.penalties,
+        "mixup": network.mixup,
         "dtype": network.dtype.name,
     }
 

@@ -19,6 +19,7 @@ from ..optim.rules import Optimizer
 from ..optim.schedules import Constant, Course, checked_rates
 from ..optim.whole_batch import Minimum, WholeBatch
 from ..shapes import evaluate_shape
+from .averaged import Averaged
 from .callbacks import call
 from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
@@ -154,8 +155,11 @@ class Fit:
         self.given |= dict(zip(g.ts, rows.ts, strict=True))
         self.given |= {g.weights: rows.weights, g.seed: plan.seed}
         self.constant = isinstance(rule.schedule, Constant) and not any(
-            x is g.step or x is g.last_part for x in self.program.inputs
+            x is g.step or x is g.last_part or x is g.average_share for x in self.program.inputs
         )
+        self.averaged: Averaged | None = None
+        if rule.averaging is not None:
+            self.averaged = Averaged(network, self.program, rule.averaging, plan.stretch, plan.seed)
         self.rate = 0.0
         self.progress = Progress()
         self.watched = validation is not None or any(getattr(c, "needs_weights", True) for c in callbacks)
@@ -168,10 +172,10 @@ class Fit:
     def run(self, verbose: bool) -> History:
         """Train to the end, Ctrl-C, or until something stops it."""
         network, history = self.network, self.history
-        self.runner.load({**self._starts(), **network._values(self.program)})
+        self.runner.load({**self._starts(), **self._weights_to_begin()})
         call(self.callbacks, "on_fit_begin", network, history)
         start = self._go_on() if self.saved is not None else Position(0, 0, np.zeros(0))
-        loop = self.loop((start.epoch, start.losses))
+        self.running = loop = self.loop((start.epoch, start.losses))
         if self.checkpoint is not None:
             self.checkpoint.begin(history, self.saved is not None)
             loop.stride = self.checkpoint.every_steps
@@ -227,6 +231,8 @@ class Fit:
             updates, self.given[g.last_part] = self.plan.update_of(steps)
             rates = checked_rates(self.rule.schedule, updates, course, self.network.dtype)
             self.given |= {g.step: steps + self.plan.first_step, g.lr: rates[0] if self.constant else rates}
+            if self.averaged is not None:
+                self.given[g.average_share] = self.averaged.shares(updates)
             self.rate = float(rates[-1])
             self.listed = [self.given[x] for x in self.program.inputs]
         return self.listed
@@ -268,9 +274,19 @@ class Fit:
         return history.stopped is None
 
     def _hand_over(self, state: Mapping[Tensor, Array]) -> None:
-        """Give the network the weights of that moment."""
-        leaves = self.graph.parameters.items()
-        self.network._take({name: state[leaf] for name, leaf in leaves if leaf in state})
+        """Give the network the weights of that moment, or their average."""
+        self.network._take(self._weights(state))
+
+    def _weights(self, state: Mapping[Tensor, Array]) -> dict[str, Array]:
+        """What the network has after so many steps, by the names of parameters."""
+        live = self._live(state)
+        if self.averaged is None:
+            return live
+        return self.averaged(self.plan.updates_made(self.running.done), live, state, self.rows.tables)
+
+    def _live(self, state: Mapping[Tensor, Array]) -> dict[str, Array]:
+        """The weights that steps change."""
+        return {name: state[leaf] for name, leaf in self.graph.parameters.items() if leaf in state}
 
     # the end ----------------------------------------------------------------------------------
 
@@ -285,8 +301,8 @@ class Fit:
             taken = {x: dense(self.given[x][rows]) for x in (*g.xs, *g.ts)}
             if self.rows.weights is not None:
                 taken[g.weights] = self.rows.weights[rows]
-        changing = {x: self.given[x][0] for x in (g.step, g.lr, g.last_part)}
-        single = {g.seed: self.plan.seed, **changing}
+        changing = [x for x in (g.step, g.lr, g.last_part, g.average_share) if x in self.given]
+        single = {g.seed: self.plan.seed, **{x: self.given[x][0] for x in changing}}
         values = {**self.runner.state, **taken, **single}
         what, self.history.fault = blame(self.network, g, self.program, values, rows)
         self.history.cut(found.epoch)
@@ -337,11 +353,11 @@ class Fit:
             self.checkpoint.write(position, self._content(position, state))
 
     def _content(self, position: Position, state: Mapping[Tensor, Array]) -> Content:
-        leaves = self.graph.parameters.items()
-        weights = {name: state[leaf] for name, leaf in leaves if leaf in state}
-        memory = {leaf.name or "": state[leaf] for leaf in self._remembered()}
+        memory = {f"state:{leaf.name}": state[leaf] for leaf in self._remembered()}
+        if self.averaged is not None:
+            memory |= {f"live:{name}": value for name, value in self._live(state).items()}
         parts = self.history, self.callbacks
-        return content(self.network, self.identity, position, weights, memory, *parts)
+        return content(self.network, self.identity, position, self._weights(state), memory, *parts)
 
     # what the rule remembers ------------------------------------------------------------------
 
@@ -362,8 +378,15 @@ class Fit:
             for leaf in self._remembered()
         }
 
+    def _weights_to_begin(self) -> dict[Tensor, Array]:
+        """The network's weights, or those that a fit with an average has left behind for the next one."""
+        weights = self.past.weights_from(self.network.parameters)
+        known = set(self.program.variables)
+        return {leaf: weights[name] for name, leaf in self.graph.parameters.items() if leaf in known}
+
     def _keep_past(self, state: Mapping[Tensor, Array], steps: int) -> None:
         plan = self.plan
         kept = {leaf.name or "": state[leaf] for leaf in self._remembered() if not is_sum(leaf)}
         epochs = -(-steps // plan.steps)
-        self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept)
+        live, given = ({}, {}) if self.averaged is None else (self._live(state), self._weights(state))
+        self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept, live, given)

@@ -142,8 +142,19 @@ class Past:
         How many there have been.
     state : dict of str to ndarray
         What the rule remembers, by the names of its leaves: velocities, means of squared gradients, ...
+    live : dict of str to ndarray
+        Where the network got averages of weights, the last weights themselves, by the names of parameters.
+    given : dict of str to ndarray
+        What the network got in their place.
     """
 
     epochs: int = 0
     steps: int = 0
     state: dict[str, Array] = field(default_factory=dict)
+    live: Mapping[str, Array] = field(default_factory=dict)
+    given: Mapping[str, Array] = field(default_factory=dict)
+
+    def weights_from(self, present: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The weights that training goes on from: the last ones, unless the network has got others since."""
+        same = all(np.array_equal(present[name], value) for name, value in self.given.items())
+        return {**present, **self.live} if same else present

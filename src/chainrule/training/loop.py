@@ -17,6 +17,7 @@ import numpy as np
 from ..emit.engine import Runner, is_batched
 from ..graph.tensor import Tensor
 from ..nn.init import Purpose
+from ..optim.averaging import Stretch
 from .progress import Progress
 from .supply import Part, Supply
 
@@ -147,6 +148,17 @@ class Plan:
         updates, parts = np.divmod(within, self.accumulate)
         last = (parts == self.accumulate - 1) | (within == self.steps - 1)
         return epochs * self.updates + updates, last.astype(np.int64)
+
+    def updates_made(self, steps: int) -> int:
+        """How often the weights have been changed after so many steps."""
+        epochs, within = divmod(steps, self.steps)
+        return epochs * self.updates + within // self.accumulate
+
+    @property
+    def stretch(self) -> Stretch:
+        """The changes of the weights; of those before, as many an epoch as in this fit."""
+        before = self.first_step * self.updates // self.steps
+        return Stretch(self.updates, self.epochs, self.first_epoch, before)
 
     def mean(self, losses: Array) -> float:
         """An epoch's loss from that of its batches."""

@@ -54,7 +54,9 @@ class Saved:
     def past(self) -> Past:
         """Where the fit began, and what its rule remembers."""
         plan = self.header["plan"]
-        return Past(plan["first_epoch"], plan["first_step"], self.part("state"))
+        live = self.part("live")
+        given = self.weights if live else {}
+        return Past(plan["first_epoch"], plan["first_step"], self.part("state"), live, given)
 
     def part(self, kind: str) -> dict[str, Array]:
         """The tensors of a kind, by the rest of their names."""
@@ -125,7 +127,7 @@ def content(
     """A checkpoint's header and tensors."""
     header, tensors = network.file_content()
     own: dict[str, Array] = {"losses": np.asarray(position.losses, np.float64)}
-    own |= {f"state:{name}": value for name, value in state.items()}
+    own |= state
     own |= {f"history:{name}": np.asarray(history[name], np.float64) for name in history.measures}
     own["history:learning_rate"] = np.asarray(history.learning_rate, np.float64)
     for i, callback in enumerate(remembering(callbacks)):

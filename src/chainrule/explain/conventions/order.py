@@ -33,7 +33,7 @@ def layered_program(network: MeasuredNetwork, rule: Optimizer) -> Program:
     names: set[str | None] = set()
     for name in reversed(network.names):
         own = [x for key, x in g.parameters.items() if key.startswith(f"{name}.") and x in leaves]
-        made = rule.new_values(own, _with_new(gradient(loss, own), forward, new), g.lr)
+        made = network.new_values(rule, own, _with_new(gradient(loss, own), forward, new))
         for leaf, value in made.items():
             if leaf in leaves:
                 continue

@@ -188,13 +188,9 @@ def _single(tables: list[Any]) -> Any:
 def value_nodes(network: MeasuredNetwork, training: bool) -> list[Tensor]:
     """The nodes of all values of the wiring, inputs first: of a training step, or of a prediction."""
     g = network.graph
-    if training or not any(layer.two_modes for layer in network.layers):
+    if training or not network.two_modes:
         return [*g.xs, *g.trained_values]
-    leaves = [
-        {name.partition(".")[2]: leaf for name, leaf in g.parameters.items() if name.startswith(f"{own}.")}
-        for own in network.names
-    ]
-    return network._forward(g.xs, leaves, False, g.seed, g.step, {})
+    return network._forward(g.xs, network._leaves(), False, g.seed, g.step, {})
 
 
 class _Maker:
@@ -252,7 +248,7 @@ class _Maker:
     def _nodes(self) -> list[Tensor]:
         """The node of every value: of the training step where there are targets, else of a prediction."""
         training = self.step is not None and self.step.loss is not None
-        if training and any(layer.two_modes for layer in self.network.layers):
+        if training and self.network.two_modes:
             self.notes.append("As in training: dropout and batch normalisation act as in a step.")
         return value_nodes(self.network, training)
 

@@ -79,7 +79,7 @@ class Recorder:
         network, loss = fit.network, self.program.outputs["loss"]
         leaves = fit.leaves
         self.given = {leaf: placeholder(leaf.shape, leaf.dtype, f"g_{leaf.name}") for leaf in leaves}
-        self.new = fit.rule.new_values(leaves, list(self.given.values()), self.graph.lr)
+        self.new = network.new_values(fit.rule, leaves, list(self.given.values()))
         picked = [s.leaf for s in self.chosen]
         self.split = list(dict.fromkeys(picked))
         used = set(topological([self.new[leaf] for leaf in self.split]))

@@ -161,9 +161,9 @@ def compare_perturbation(
                 f"compare_perturbation: the network is of type {network.dtype}, in which the differences of "
                 "losses drown. Make it with dtype='float64'."
             )
-        if any(layer.two_modes for layer in network.layers):
+        if network.two_modes:
             raise ParameterError(
-                "compare_perturbation: a layer acts otherwise in every step of training. Leave it out."
+                "compare_perturbation: a layer, or mixup, acts otherwise in every step. Leave it out."
             )
         step = Step(network, X, y, optimizer=rule)
         costs.append(_cost(step, steps, delta))

@@ -36,9 +36,7 @@ def row_loss(network: BaseNetwork) -> Tensor | None:
     if any(loss.elements(z, t).ndim == 0 for loss, z, t in pairs):
         return None
     parts = []
-    for loss, part in zip(
-        network._losses, network._each_loss(g.trained_outputs, g.ts, g.weights), strict=True
-    ):
+    for loss, part in zip(network._losses, network.trained_losses(g.weights), strict=True):
         if loss.over != "sum":
             whole = g.weights.sum()
             fixed = stop_gradient(whole)
