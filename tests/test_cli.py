@@ -298,6 +298,23 @@ def test_all_rows_in_one_step(run, tmp_path):
     _, out, _ = run("train", "iris", "--optimizer", "lbfgs", "--json", "--engine", "numpy")
     assert json.loads(out)["epochs"] < 200
     assert json.loads(out)["test"]["accuracy"] >= 0.9
+    small = ["--hidden", 2, "--pieces", 0, "--activation", "tanh", "--epochs", 20]
+    for optimizer in ("cg", "levenberg_marquardt"):
+        _, out, _ = run("train", "diabetes", "--optimizer", optimizer, *small, "--json", "--engine", "numpy")
+        assert json.loads(out)["epochs"] == 20
+        assert json.loads(out)["test"]["r2"] > 0.3
+
+
+def test_batches_in_parts_and_gradients_uphill(run, tmp_path):
+    whole = quick(run, "iris", "--batch-size", 60)
+    parted = quick(run, "iris", "--batch-size", 15, "--accumulate", 4)
+    assert parted["loss"] == pytest.approx(whole["loss"], rel=1e-4)
+    config = tmp_path / "net.toml"
+    config.write_text("[training]\naccumulate = 4\nbatch_size = 15\n", encoding="utf-8")
+    assert quick(run, "iris", "--config", config)["loss"] == parted["loss"]
+    assert quick(run, "iris", "--sam", 0.5)["loss"] != quick(run, "iris")["loss"]
+    config.write_text("[optimizer]\nsam = 0.5\n", encoding="utf-8")
+    assert quick(run, "iris", "--config", config)["loss"] == quick(run, "iris", "--sam", 0.5)["loss"]
 
 
 CONFIG = """
@@ -634,6 +651,14 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
         ("train iris --optimizer lbfgs --batch-size 5", "--batch-size contradicts --optimizer lbfgs, which"),
         ("train iris --optimizer lbfgs --learning-rate 1", "--learning-rate does not go with optimizer lbfg"),
         ("train iris --optimizer lbfgs --dropout 0.1", "Dropout changes from step to step, which an optimiz"),
+        ("train iris --optimizer cg --accumulate 2", "--accumulate contradicts --optimizer cg, which takes"),
+        ("train iris --optimizer lbfgs --sam 0.1", "--sam does not go with optimizer lbfgs. Leave it out."),
+        ("train iris --sam 0.1 --accumulate 2", "--accumulate contradicts --sam, which needs the gradients"),
+        ("train iris --sam 0", "--sam must be above 0 and finite, got 0."),
+        ("train iris --accumulate 0", "--accumulate must be a positive int, got 0."),
+        ("train iris --optimizer levenberg_marquardt", "sums of squares, such as mse, half_sum and sum"),
+        ("train diabetes --optimizer levenberg_marquardt", "Train fewer weights, or take another optimizer,"),
+        ("train diabetes --hidden 2 --pieces 0 --l1 1 --optimizer levenberg_marquardt", "Take l2, or"),
         ("train iris --optimizer rprop --schedule cosine", "--schedule cosine does not go with optimizer rp"),
         ("train iris --schedule-option warmup=5", "--schedule-option warmup says nothing without a name: pa"),
         ("train iris --init-option gain=2", "says nothing without a name: pass --init as well"),

@@ -76,6 +76,7 @@ def test_cg_makes_the_iterations_of_scipy(engine):
     put(net, start)
     history = net.fit(X, Y, optimizer=cr.ConjugateGradient(), epochs=8, engine=engine, **SILENT)
     np.testing.assert_allclose(history.loss, seen, rtol=1e-6)
+    assert len(seen) < history.evaluations < 4 * len(seen)
     assert len(seen) == 8
     assert history.learning_rate == []
 
@@ -423,7 +424,7 @@ def rows_meet(x):
         (lambda: curve("mae"), "LevenbergMarquardt: is for losses that are sums of squares, .* mae is not"),
         (
             lambda: cr.Network([cr.Dense(2), cr.Dense(1, l1=0.1)], "mse"),
-            "LevenbergMarquardt: the penalty l1 of output is no sum of squares. Use l2",
+            "LevenbergMarquardt: the penalty l1 of output is no sum of squares. Take l2",
         ),
         (lambda: cr.Network([cr.Dense(2, rows_meet), cr.Dense(1)], "mse"), "rows meet on their way through"),
         (

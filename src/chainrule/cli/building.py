@@ -32,7 +32,7 @@ from .settings import SETTINGS, Settings
 
 Array = np.ndarray[Any, Any]
 NEED_STEPS = (
-    *(("schedule", "name"), ("training", "batch_size"), ("average", "name")),
+    *(("schedule", "name"), ("training", "batch_size"), ("training", "accumulate"), ("average", "name")),
     *(("network", key) for key in ("max_norm", "input_noise", "mixup")),
 )
 """Settings that say nothing to an optimizer that takes all rows at once."""
@@ -185,7 +185,9 @@ def make_network(
     scaled = ((X - mean) / spread).astype(np.float32)
     columns = cut_columns(scaled)
     pieces = settings.get("network", "pieces", usual.pieces_of(columns))
-    dropout = settings.get("network", "dropout", usual.dropout)
+    rule = OPTIMIZERS.get(settings.get("optimizer", "name"))
+    stepless = rule is not None and rule.whole_batch  # it cannot follow what changes from step to step
+    dropout = settings.get("network", "dropout", 0.0 if stepless else usual.dropout)
     noise = settings.get("network", "input_noise", 0.0)
     with spoken(settings):
         if noise:
@@ -284,6 +286,11 @@ def make_optimizer(settings: Settings, values: Array | None, usual: Defaults) ->
     if average is not None:
         given["average"] = _make(settings, "average", AVERAGES, average)
     made: Optimizer = _make(settings, "optimizer", OPTIMIZERS, name, learning_rate=rate, **given)
+    if made.sam is not None and settings.get("training", "accumulate", 1) > 1:
+        raise ParameterError(
+            f"{settings.label('training', 'accumulate')} contradicts {settings.label('optimizer', 'sam')}, "
+            "which needs the gradients of a whole batch before it takes those that count. Leave one out."
+        )
     if schedule is None:
         return made
     course = _make(settings, "schedule", SCHEDULES, schedule, learning_rate=made.learning_rate)

@@ -329,6 +329,21 @@ def train(
         ),
     ] = None,
     average_option: Annotated[Pairs, pairs_of(OPTIMIZER, "--average-option", "the average")] = None,
+    accumulate: Annotated[
+        Text,
+        option_of(
+            TRAINING, "N", "Change weights after so many batches, as for one of all their rows. [default: 1]"
+        ),
+    ] = None,
+    sam: Annotated[
+        Text,
+        option_of(
+            OPTIMIZER,
+            "RHO",
+            "Take gradients so far from the weights, where the loss grows fastest: looks for a minimum with "
+            "wide surroundings, in twice the time. 0.05 is usual. [default: off]",
+        ),
+    ] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
     from .train import Request

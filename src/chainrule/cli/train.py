@@ -355,7 +355,8 @@ def _fit(
     rows, settings = len(train.y), balance.settings
     batch_size = _batch_size(settings, usual, rule, rows)
     monitor = settings.get("training", "monitor", "loss")
-    enough = ITERATIONS if rule.whole_batch else usual.epochs_of(rows, batch_size)
+    accumulate = settings.get("training", "accumulate", 1)
+    enough = ITERATIONS if rule.whole_batch else usual.epochs_of(rows, batch_size * accumulate)
     callbacks: list[Callback] = []
     if patience is not None:
         callbacks.append(EarlyStopping(f"val_{monitor}", patience=patience))
@@ -370,6 +371,7 @@ def _fit(
         "seed": settings.get("training", "seed", 0),
         "engine": settings.get("training", "engine", "auto"),
         "transform": change,
+        "accumulate": accumulate,
     }
     stopping = None
     with spoken(settings), warnings.catch_warnings():

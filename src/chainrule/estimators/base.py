@@ -42,6 +42,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     _network: Network
     _seed: int | None
     _structure: tuple[Any, ...]
+    quantiles: Any = None
 
     # fitting ----------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         check_resume(self, incremental)
         X, y = self._validated(X, y, reset=first)
         targets = self._targets_of(y, incremental, first)
-        self._loss = loss = targets.loss(self.loss)
+        self._loss = loss = targets.loss(self._stated_loss)
         outputs = targets.outputs(loss)
         self._random_state = check_random_state(self.random_state)
         dtype = self._network.dtype if not first and hasattr(self, "_network") else X.dtype
@@ -130,7 +131,13 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def _whole_batch(self) -> bool:
         """Whether the solver works on all rows at once."""
-        return self.solver == "lbfgs" if isinstance(self.solver, str) else bool(self.solver.whole_batch)
+        return solving.is_whole_batch(self.solver)
+
+    @property
+    def _stated_loss(self) -> Any:
+        """The loss as stated; where that of scikit-learn tells a mean but has a sum's slope, the sum."""
+        squares = isinstance(self.loss, str) and self.loss == "squared_error" and self.quantiles is None
+        return "half_sum" if squares and solving.needs_true_slopes(self.solver) else self.loss
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         from sklearn.utils.validation import column_or_1d
@@ -324,7 +331,7 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Take a network from a file."""
         check_parameters(self)
         targets = self._known_targets(network)
-        self._loss = targets.loss(self.loss)
+        self._loss = targets.loss(self._stated_loss)
         if targets.outputs(self._loss) != network.outputs:
             raise ParameterError(f"the network has {network.outputs} outputs, its targets need others.")
         self._network, self._random_state = network, check_random_state(self.random_state)

@@ -31,9 +31,10 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     activation : str, callable, or list of such
         Of the hidden layers, one for all or one each: identity, logistic, tanh, relu, or any that `Dense`
         knows.
-    solver : {"adam", "sgd", "lbfgs"}, str or Optimizer
+    solver : {"adam", "sgd", "lbfgs", "cg"}, str or Optimizer
         How weights are found: also any other update rule of this package, by name or as an object with
-        settings (whose learning rate then counts).
+        settings (whose learning rate then counts). lbfgs and cg (conjugate gradients) work on all rows at
+        once.
     alpha : float or list of float
         The strength of the L2 penalty, alpha / 2 * sum(W**2) / n for a batch of n rows (or of weight n); one
         for all layers or one each, the output layer included.
@@ -46,13 +47,13 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     learning_rate_init : float
     power_t : float
     max_iter : int
-        The most epochs; of lbfgs, iterations.
+        The most epochs; of lbfgs and its kind, iterations.
     shuffle : bool
         Take the rows in another order in each epoch.
     random_state : int, RandomState or None
         Of weights, orders, held-back rows, and what layers draw.
     tol : float
-        The least gain that counts; of lbfgs, where the gradient is taken to vanish.
+        The least gain that counts; of lbfgs and its kind, where the gradient is taken to vanish.
     verbose : bool
         Print the loss of each epoch.
     warm_start : bool
@@ -68,7 +69,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     n_iter_no_change : int or infinity
         How many epochs without gain are let pass.
     max_fun : int
-        Of lbfgs, the most evaluations of the loss.
+        Of lbfgs and its kind, the most evaluations of the loss.
     loss : str, Loss or callable
         log_loss, or any loss of this package.
     class_weight : dict or "balanced", optional
@@ -117,6 +118,8 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
     averaging : {"ema", "swa"} or Averaging, optional
         Keep an average of the weights along the training in place of the last ones: a name, or an object such
         as EMA(0.99) or SWA(0.75). Scores of early stopping are the average's.
+    accumulate : int
+        Change the weights after so many batches, as for one batch of all their rows, in the memory of one.
 
     Attributes
     ----------
@@ -202,6 +205,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         input_noise: float = 0.0,
         mixup: float = 0.0,
         averaging: Any = None,
+        accumulate: int = 1,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -242,6 +246,7 @@ class MLPClassifier(ClassifierMixin, BasePerceptron):  # type: ignore[misc]
         self.input_noise = input_noise
         self.mixup = mixup
         self.averaging = averaging
+        self.accumulate = accumulate
         self.loss = loss
         self.class_weight = class_weight
         self.scoring = scoring

@@ -30,6 +30,7 @@ def check_parameters(estimator: Any) -> None:
     for name in FLAGS:
         if not isinstance(getattr(e, name), bool | np.bool_):
             raise ParameterError(f"{kind}: {name} must be True or False, got {getattr(e, name)!r:.60}.")
+    positive_int(e.accumulate, f"{kind}: accumulate", "accumulate=4")
     for name in ("max_iter", "max_fun"):
         positive_int(getattr(e, name), f"{kind}: {name}", f"{name}=200")
     if not (isinstance(e.batch_size, str) and e.batch_size == "auto"):

@@ -28,9 +28,10 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     activation : str, callable, or list of such
         Of the hidden layers, one for all or one each: identity, logistic, tanh, relu, or any that `Dense`
         knows.
-    solver : {"adam", "sgd", "lbfgs"}, str or Optimizer
+    solver : {"adam", "sgd", "lbfgs", "cg", "levenberg_marquardt"}, str or Optimizer
         How weights are found: also any other update rule of this package, by name or as an object with
-        settings (whose learning rate then counts).
+        settings (whose learning rate then counts). lbfgs, cg (conjugate gradients) and levenberg_marquardt
+        (for squared errors and few weights) work on all rows at once.
     alpha : float or list of float
         The strength of the L2 penalty, alpha / 2 * sum(W**2) / n for a batch of n rows (or of weight n); one
         for all layers or one each, the output layer included.
@@ -43,13 +44,13 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     learning_rate_init : float
     power_t : float
     max_iter : int
-        The most epochs; of lbfgs, iterations.
+        The most epochs; of lbfgs and its kind, iterations.
     shuffle : bool
         Take the rows in another order in each epoch.
     random_state : int, RandomState or None
         Of weights, orders, held-back rows, and what layers draw.
     tol : float
-        The least gain that counts; of lbfgs, where the gradient is taken to vanish.
+        The least gain that counts; of lbfgs and its kind, where the gradient is taken to vanish.
     verbose : bool
         Print the loss of each epoch.
     warm_start : bool
@@ -65,7 +66,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     n_iter_no_change : int or infinity
         How many epochs without gain are let pass.
     max_fun : int
-        Of lbfgs, the most evaluations of the loss.
+        Of lbfgs and its kind, the most evaluations of the loss.
     layers : list of Layer, Node or callable, optional
         What stands before the output layer, in place of `hidden_layer_sizes` and `activation`: layers, one
         after another, or a node drawn from `Input`. A function of the numbers of inputs and outputs gives the
@@ -112,6 +113,8 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
     averaging : {"ema", "swa"} or Averaging, optional
         Keep an average of the weights along the training in place of the last ones: a name, or an object such
         as EMA(0.99) or SWA(0.75). Scores of early stopping are the average's.
+    accumulate : int
+        Change the weights after so many batches, as for one batch of all their rows, in the memory of one.
 
     Attributes
     ----------
@@ -201,6 +204,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         input_noise: float = 0.0,
         mixup: float = 0.0,
         averaging: Any = None,
+        accumulate: int = 1,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -245,6 +249,7 @@ class MLPRegressor(RegressorMixin, IntervalPerceptron):  # type: ignore[misc]
         self.quantiles = quantiles
         self.calibration_fraction = calibration_fraction
         self.scoring = scoring
+        self.accumulate = accumulate
 
     @with_callbacks
     def fit(

@@ -8,10 +8,9 @@ import warnings
 from typing import Any
 
 from ..emit.engine import choose_engine
-from ..errors import DataError
+from ..errors import DataError, ParameterError
 from ..model.network import Network
-from ..optim.rules import SGD, Adam, Optimizer, make_optimizer
-from ..optim.searches import LBFGS
+from ..optim.rules import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, make_optimizer
 from ..training.fitting import Fit, Rows
 from ..training.loop import Plan
 from ..training.sampling import Sampler
@@ -27,10 +26,17 @@ def make_rule(estimator: Any, progress: Progress) -> Optimizer:
     e = estimator
     stated = {"clip_value": e.clip_value, "clip_norm": e.clip_norm, "average": e.averaging}
     given = {name: value for name, value in stated.items() if value is not None}
+    if given and is_whole_batch(e.solver):
+        name = next(iter(given)).replace("average", "averaging")
+        raise ParameterError(
+            f"{type(e).__name__}: {name} does not go with solver {e.solver!r:.60}, which finds the length of "
+            "its steps by itself. Leave one out."
+        )
     if isinstance(e.solver, Optimizer):
         return dataclasses.replace(e.solver, **given)
-    if e.solver == "lbfgs":
-        return LBFGS(tolerance=e.tol, least_gain=LEAST_GAIN, evaluations=e.max_fun)
+    if is_whole_batch(e.solver):
+        limits = {"tolerance": e.tol, "least_gain": LEAST_GAIN, "evaluations": e.max_fun}
+        return make_optimizer(e.solver, limits)
     rate: Any = e.learning_rate
     if isinstance(rate, str):
         rate = float(progress.learning_rate)
@@ -43,6 +49,16 @@ def make_rule(estimator: Any, progress: Progress) -> Optimizer:
     if e.solver == "adam":
         return Adam(rate, e.beta_1, e.beta_2, e.epsilon, late_correction=True, **given)
     return make_optimizer(e.solver, {"learning_rate": rate, **given})
+
+
+def is_whole_batch(solver: Any) -> bool:
+    """Whether a solver, by name or as an object, works on all rows at once."""
+    return bool((OPTIMIZERS[solver] if isinstance(solver, str) else solver).whole_batch)
+
+
+def needs_true_slopes(solver: Any) -> bool:
+    """Whether a solver compares the loss that is told with its slopes; lbfgs is as scikit-learn's."""
+    return is_whole_batch(solver) and not isinstance(solver, LBFGS) and solver != LBFGS.name
 
 
 def batch_rows(estimator: Any, rows: int) -> int:
@@ -74,14 +90,14 @@ def run(
     e = estimator
     count = rows.tables[0].shape[0]
     past, size = progress.past, count if rule.whole_batch else batch_rows(e, count)
-    draws = None if sampler is None else sampler.draws
+    sampling = None if sampler is None else sampler.draws
     before = past.epochs, past.steps
-    plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, *before, row_means=True, sampling=draws)
+    plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, *before, True, e.accumulate, sampling)
     identity, saved = resumed(e, network, rule, plan, rows, held, callbacks)
     engine = e.engine
     if engine == "auto" and saved is None and not rule.whole_batch:
         weighted = rows.weights is not None  # a partial_fit is one of many: the work is that of all epochs
-        seconds = network.work(network.program(rule, weighted=weighted), size)[1]
+        seconds = network.work(network.program(rule, weighted=weighted, accumulate=e.accumulate > 1), size)[1]
         engine = choose_engine(plan.steps * max(epochs, e.max_iter) * seconds, COMPILATION)
     past = past if saved is None else saved.past
     job = Fit(
@@ -136,7 +152,7 @@ def tell_end(estimator: Any, job: Fit, incremental: bool) -> None:
     elif job.minimum is not None:
         if not job.minimum.converged and not job.minimum.stopped:
             warnings.warn(
-                f"lbfgs failed to converge after {e.n_iter_} iterations (max_iter={e.max_iter}, "
+                f"{job.rule.name} failed to converge after {e.n_iter_} iterations (max_iter={e.max_iter}, "
                 f"max_fun={e.max_fun}): {job.minimum.reason}. Scale the data, or raise the limit.",
                 ConvergenceWarning,
                 stacklevel=level,

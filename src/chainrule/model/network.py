@@ -458,9 +458,6 @@ class Network(DecidingNetwork):
         batch_size = positive_int(batch_size, "fit: batch_size", "batch_size=32")
         epochs = positive_int(epochs, "fit: epochs", "epochs=20")
         accumulate = positive_int(accumulate, "fit: accumulate", "accumulate=4")
-        if accumulate > 1 and (rule.whole_batch or record is not None):
-            what = f"optimizer {rule.name}, which takes all rows at once" if rule.whole_batch else "record"
-            raise ParameterError(f"fit: accumulate and {what} contradict each other. Leave one out.")
         seed = checked_seed(seed)
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)

@@ -31,13 +31,13 @@ def require_squares(network: BaseNetwork, who: str) -> None:
         if not loss.squares:
             raise ParameterError(
                 f"{who}: is for losses that are sums of squares, such as mse, half_sum and sum, which "
-                f"{loss.name} is not. Take another loss, or another optimizer, e.g. LBFGS()."
+                f"{loss.name} is not. Take another loss, or another optimizer, such as lbfgs."
             )
     for name, layer in zip(network.names, network.layers, strict=True):
         if getattr(layer, "l1", 0):
             raise ParameterError(
-                f"{who}: the penalty l1 of {name} is no sum of squares. Use l2, or another optimizer, e.g. "
-                "LBFGS()."
+                f"{who}: the penalty l1 of {name} is no sum of squares. Take l2, or another optimizer, such "
+                "as lbfgs."
             )
 
 
@@ -62,7 +62,7 @@ def curvature_program(network: BaseNetwork, leaves: Sequence[Tensor], weighted: 
     if not rows_apart(Program(g.xs, outputs, name="outputs")):
         raise ParameterError(
             "the network's rows meet on their way through its layers, so that there are no slopes of single "
-            "rows. Take another optimizer, e.g. LBFGS()."
+            "rows. Take another optimizer, such as lbfgs."
         )
     picks = [placeholder(z.shape[1:], network.dtype, f"pick{k}") for k, z in enumerate(g.trained_outputs)]
     picked = reduce(operator.add, ((z * p).sum() for z, p in zip(g.trained_outputs, picks, strict=True)))

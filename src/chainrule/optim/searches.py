@@ -186,4 +186,4 @@ def minimise(
         return Minimum(last, False, False, f"the limit of {settings.evaluations} evaluations is reached")
     if small and not told:
         return Minimum(last, True, False, "the loss became smaller by no more than the least gain")
-    return Minimum(last, ended.status == 0 and not told, told, str(ended.message))
+    return Minimum(last, ended.status == 0 and not told, told, str(ended.message).rstrip("."))

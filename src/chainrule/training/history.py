@@ -53,6 +53,8 @@ class History:
         What it was made with: optimizer, rows, batch_size, epochs, shuffle, seed.
     seconds : float
         How long the epochs took, compilation apart.
+    evaluations : int
+        How often an optimiser that works on all rows at once has computed the loss and its gradient.
     """
 
     def __init__(self, measures: Sequence[str] = ("loss",), engine: str = "") -> None:
@@ -65,6 +67,7 @@ class History:
         self.engine = engine
         self.settings: dict[str, Any] = {}
         self.seconds = 0.0
+        self.evaluations = 0
 
     @property
     def measures(self) -> list[str]:

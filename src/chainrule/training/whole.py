@@ -14,6 +14,7 @@ from ..graph.tensor import Tensor
 from ..nn.curvature import curvature_program, require_squares
 from ..optim.levenberg_marquardt import LevenbergMarquardt
 from ..optim.whole_batch import Minimum, WholeBatch
+from .history import History
 from .loop import Divergence, Interrupt
 from .sparse import wholly_dense
 
@@ -64,6 +65,7 @@ class Whole:
         self.shapes = [values[leaf].shape for leaf in leaves]
         self.sizes = [values[leaf].size for leaf in leaves]
         self.inputs: list[Any] = []
+        self.history = History()
         self.bender: Runner | None = None
         if isinstance(rule, LevenbergMarquardt):
             who = type(rule).__name__
@@ -79,8 +81,8 @@ class Whole:
         if needed > memory:
             raise ParameterError(
                 f"{who}: {count:,} weights make matrices of {count:,} by {count:,}, {needed / 2**20:,.0f} "
-                f"MiB in all, and it may take {memory / 2**20:,.0f} MiB. Train fewer weights, take another "
-                f"optimizer, e.g. LBFGS(), or pass memory={needed}."
+                f"MiB in all, and it may take {memory / 2**20:,.0f} MiB. Train fewer weights, or take "
+                f"another optimizer, such as lbfgs. Pass memory={needed} if there is so much."
             )
 
     # the function -----------------------------------------------------------------------------
@@ -100,6 +102,7 @@ class Whole:
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Loss and slopes there."""
+        self.history.evaluations += 1
         self.put(vector)
         found = self.runner(*self.inputs)
         slopes = [np.ravel(found[f"slope{k}"]) for k in range(len(self.leaves))]
@@ -144,6 +147,7 @@ class Whole:
     def run(self, fit: Fit, in_order: Array) -> tuple[bool, Minimum | None, Divergence | None]:
         """Search for the least loss: whether it was interrupted, how it ended, and where it diverged."""
         history, leaves = fit.history, self.leaves
+        self.history = history
         why = f"{self.rule.title} works on all rows at once"
         self.inputs = [wholly_dense(x, why) for x in fit._inputs(0, 1)]
         minimum: Minimum | None = None
