@@ -29,6 +29,7 @@ class Subject:
 
 
 SUBJECTS: dict[str, Subject] = {
+    "second-order": Subject("Conjugate gradients, Levenberg-Marquardt, SAM, accumulation", "second_order"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "images": Subject("Images", "images"),
 }

@@ -241,7 +241,7 @@ def test_the_curvature_is_that_of_numerical_slopes(name, engine):
     )
     for column in range(2):
         pick = np.eye(2)[column]
-        found = runner(table, pick, weights, 0.5)["curvature"]
+        found = runner(table, pick, weights, 0.5)["H"]
         own = J[:, column, chosen]
         np.testing.assert_allclose(found, own.T @ (0.5 * weights[:, None] * own), rtol=1e-5, atol=1e-8)
 

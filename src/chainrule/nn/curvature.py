@@ -16,6 +16,7 @@ from ..graph.tensor import Tensor, constant, placeholder
 from ..ops import concatenate, expand, reshape
 from ..shapes import evaluate, product
 from .network import BaseNetwork
+from .wiring import numbered
 
 
 def require_squares(network: BaseNetwork, who: str) -> None:
@@ -64,7 +65,11 @@ def curvature_program(network: BaseNetwork, leaves: Sequence[Tensor], weighted: 
             "the network's rows meet on their way through its layers, so that there are no slopes of single "
             "rows. Take another optimizer, such as lbfgs."
         )
-    picks = [placeholder(z.shape[1:], network.dtype, f"pick{k}") for k, z in enumerate(g.trained_outputs)]
+    count = len(g.trained_outputs)
+    picks = [
+        placeholder(z.shape[1:], network.dtype, numbered("pick", k, count))
+        for k, z in enumerate(g.trained_outputs)
+    ]
     picked = reduce(operator.add, ((z * p).sum() for z, p in zip(g.trained_outputs, picks, strict=True)))
     sizes = [evaluate(product(leaf.shape), {}) for leaf in leaves]
     parts = [
@@ -75,7 +80,7 @@ def curvature_program(network: BaseNetwork, leaves: Sequence[Tensor], weighted: 
     J = concatenate(parts, axis=1).astype("float64")
     J.name = "J"
     c = scale * g.weights.astype("float64")[:, None] if weighted else scale
-    found = {"curvature": J.T @ (c * J)}
+    found = {"H": J.T @ (c * J)}
     inputs = [*g.xs, *picks, *([g.weights] if weighted else []), scale]
     penalties = network._penalties()
     if penalties:

@@ -125,7 +125,7 @@ class Whole:
             held = [] if weights is None else [weights[part]]
             for picks, scale in self._columns(whole):
                 found = self.bender(*(table[part] for table in tables), *picks, *held, scale)
-                H += found["curvature"]
+                H += found["H"]
                 bend = found.get("bend")
         if bend is not None:
             H.ravel()[:: total + 1] += bend / (whole if self.network.penalties == "per_row" else 1.0)
