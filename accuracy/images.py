@@ -63,7 +63,7 @@ class Recipe:
 
 
 NARROW = Recipe(100, 30, 64, 3e-3, 0.1, {"rotate": 5, "zoom": 0.05, "elastic": 12})
-WIDE = Recipe(800, 60, 64, 1.5e-3, 0.0, {"rotate": 7.5, "zoom": 0.08, "elastic": 26})
+WIDE = Recipe(800, 100, 64, 1.5e-3, 0.0, {"rotate": 7.5, "zoom": 0.08, "elastic": 26})
 ASKED = ((NARROW, 0.983, "-"), (WIDE, 0.992, "0.993"))  # published: Simard, Steinkraus and Platt (2003)
 
 EACH = {

@@ -1,4 +1,4 @@
-"""Write the pictures of docs/pictures.md: python docs/make_pictures.py"""
+"""Write the pictures of the pages: python docs/make_pictures.py"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chainrule as cr
 from chainrule.explain.drawing.svg import Picture
+from chainrule.explain.plots.plotting import file_of
 
 FOLDER = Path(__file__).with_name("pictures")
 
@@ -42,11 +43,24 @@ def graph() -> Picture:
     return cr.draw_graph(L)
 
 
+def contact_sheet() -> bytes:
+    """Digits as they are, and as seven epochs of a training see them."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    augment = cr.Augment((8, 8), rotate=10, zoom=0.1, elastic=5, sigma=2)
+    return file_of(cr.plots.contact_sheet(X, augment, y, rows=range(5), seed=0), ".png")
+
+
 PICTURES = {"network": network, "gradients": gradients, "summary": summary, "graph": graph}
+
+PLOTS = {"contact_sheet": contact_sheet}
 
 
 def main() -> None:
     """Write them all."""
+    for name, plot in PLOTS.items():
+        (FOLDER / f"{name}.png").write_bytes(plot())
     for name, make in PICTURES.items():
         make().save(FOLDER / f"{name}.svg")
 

@@ -105,6 +105,16 @@ def test_a_classifier_is_trained_on_changed_rows(early_stopping):
     assert changed.get_params()["augment"] == AUGMENT
 
 
+def test_a_classifier_resumes_with_the_same_changes_alone(tmp_path):
+    kept = {"callbacks": [cr.Checkpoint(tmp_path)], "resume": True}
+    whole = classifier(augment=AUGMENT).fit(X, Y)
+    classifier(augment=AUGMENT, max_iter=2, **kept).fit(X, Y)
+    resumed = classifier(augment=AUGMENT, **kept).fit(X, Y)
+    assert np.array_equal(whole.coefs_[0], resumed.coefs_[0])
+    with pytest.raises(CheckpointError, match=r"transform: .Augment\(shape=.* there, None here"):
+        classifier(max_iter=6, **kept).fit(X, Y)
+
+
 def test_rows_given_to_an_estimator_to_be_measured_are_not_changed():
     still = {"learning_rate_init": 1e-30, "max_iter": 2}
     held = {"X_val": X[:20], "y_val": Y[:20]}

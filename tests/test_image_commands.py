@@ -211,3 +211,10 @@ def test_a_contact_sheet_needs_matplotlib(run, monkeypatch):
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "matplotlib" else find(name))
     err = run("train", "digits", "--augment", "shift=1", "--contact-sheet", "s.png", code=2)[1]
     assert "pip install 'chainrule[plot]'" in err
+
+
+def test_folds_are_trained_on_changed_images_too(run):
+    arguments = ["digits", "--stop", "cross-validated", "--folds", "2"]
+    plain = trained(run, *arguments)
+    changed = trained(run, *arguments, "--augment", "noise=3")
+    assert plain["loss"] < changed["loss"]
