@@ -289,6 +289,21 @@ def test_a_trace_and_a_ledger_follow_the_step():
     assert "average_W1" in text
 
 
+@pytest.mark.parametrize("average", [EMA(0.7), SWA(2)])
+def test_steps_on_parts_of_a_batch_count_once(average):
+    given = settings("sgd", validation_data=None)
+    given |= {"optimizer": cr.SGD(0.05, average=average), "batch_size": 15}
+    whole, parts = network(), network()
+    whole.fit(X, Y, **given)
+    parts.fit(X, Y, **{**given, "batch_size": 5}, accumulate=3)
+    for name, value in whole.parameters.items():
+        np.testing.assert_allclose(parts.parameters[name], value, rtol=1e-12, atol=1e-15)
+    parts.fit(X, Y, go_on=True, **{**given, "batch_size": 5}, accumulate=3)
+    whole.fit(X, Y, go_on=True, **given)
+    for name, value in whole.parameters.items():
+        np.testing.assert_allclose(parts.parameters[name], value, rtol=1e-12, atol=1e-15)
+
+
 # what is refused ------------------------------------------------------------------------------
 
 

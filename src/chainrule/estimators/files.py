@@ -35,6 +35,7 @@ KINDS: dict[type[Any], str] = {
     Loss: "loss",
     Init: "init",
     Averaging: "averaging",
+    Augment: "augment",
 }
 """Parameters that are objects with a `to_json`, and what a file calls them."""
 
@@ -118,8 +119,6 @@ def _to_json(value: Any) -> Any:
             told = value.to_json()
             if told is not None:
                 return {name: told}
-    if isinstance(value, Augment):
-        return {"augment": value.to_json()}
     raise ParameterError(f"save: {value!r:.60} cannot be told in a file.")
 
 
