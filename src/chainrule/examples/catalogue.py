@@ -25,6 +25,7 @@ NAMES = (
     "teacher-student",
     "local-minimum",
     "deep-start",
+    "variants",
     "nielsen",
 )
 """In the order in which they are listed: from one neuron to images."""
