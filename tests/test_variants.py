@@ -78,7 +78,9 @@ RULES = [
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("rule", "reference", "settings"), RULES, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(
+    ("rule", "reference", "settings"), RULES, ids=lambda x: getattr(x, "__name__", str(x)[:40])
+)
 def test_every_weight_goes_as_in_the_paper(rule, reference, settings, engine):
     """Each of nine weights alone, on slopes that also change by themselves; later steps magnify rounding."""
     program, W, b = step_program(rule)

@@ -51,7 +51,8 @@ class Training:
         parameters = graph.parameters
         self.parameters = [(parameters[name], value.shape) for name, value in net.parameters.items()]
         memory = set(made.updates) - set(parameters.values())
-        self.memory: dict[Any, Any] = {leaf: np.zeros([int(str(size)) for size in leaf.shape]) for leaf in memory}
+        shapes = {leaf: [int(str(size)) for size in leaf.shape] for leaf in memory}
+        self.memory: dict[Any, Any] = {leaf: np.zeros(shape) for leaf, shape in shapes.items()}
         self.tables = [X, T]
 
     def wrong(self, random: np.random.Generator, spread: float, rate: float, most: int) -> np.ndarray:
