@@ -183,16 +183,21 @@ def test_what_cannot_be_is_refused(more, message):
 
 def test_ctrl_c_is_answered_while_rows_are_waited_for(ctrl_c, monkeypatch):
     monkeypatch.setattr(sparse_tables, "BYTES", 3 * 8 * 5 * 4)
-    go_on = threading.Event()
+    go_on, ended = threading.Event(), threading.Event()
+
+    class Watch(cr.Callback):
+        def on_epoch_end(self, network, history):
+            ended.set()
 
     def wait(x, numbers, epoch, seed):
         if epoch == 1:
+            ended.wait(30)
             os.kill(os.getpid(), signal.SIGINT)
             go_on.wait(30)
         return x
 
     net, other = network(), network()
-    history = net.fit(X, Y, transform=wait, **settings())
+    history = net.fit(X, Y, transform=wait, callbacks=[Watch()], **settings())
     go_on.set()
     assert history.interrupted
     assert history.epochs == 1

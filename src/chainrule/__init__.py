@@ -75,10 +75,12 @@ if TYPE_CHECKING:
         Rprop,
         SignSGD,
     )
+    from .tables.file_stream import FileStream
     from .training.callbacks import Callback, EarlyStopping
     from .training.checkpoint import Checkpoint
     from .training.history import History
     from .training.modes import compare_modes
+    from .training.streams import Stream
     from .training.tracking.lines import CSVLogger, JSONLinesLogger
     from .training.tracking.mlflow import MLflow
     from .training.tracking.tensorboard import TensorBoard
@@ -108,6 +110,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "EMA": "optim.averaging:EMA",
     "EarlyStopping": "training.callbacks:EarlyStopping",
     "Ensemble": "ensembles.ensemble:Ensemble",
+    "FileStream": "tables.file_stream:FileStream",
     "GaussianNoise": "nn.regularise:GaussianNoise",
     "HiddenViews": "explain.plots.recording:HiddenViews",
     "Histograms": "explain.plots.recording:Histograms",
@@ -141,6 +144,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "SnapshotEnsemble": "ensembles.snapshot:SnapshotEnsemble",
     "SWA": "optim.averaging:SWA",
     "Standardize": "nn.scaling:Standardize",
+    "Stream": "training.streams:Stream",
     "TensorBoard": "training.tracking.tensorboard:TensorBoard",
     "activations": "nn.activations",
     "check_gradients": "autodiff.check:check_gradients",
@@ -203,6 +207,7 @@ __all__ = [
     "EMA",
     "EarlyStopping",
     "Ensemble",
+    "FileStream",
     "GaussianNoise",
     "HiddenViews",
     "Histograms",
@@ -237,6 +242,7 @@ __all__ = [
     "SnapshotEnsemble",
     "SWA",
     "Standardize",
+    "Stream",
     "Tensor",
     "TensorBoard",
     "activations",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class ChainruleError(Exception):
@@ -31,6 +32,18 @@ class UnknownNameError(ParameterError, KeyError):
 
 class DataError(ChainruleError, ValueError):
     """Data that cannot be learned from: empty, NaN or infinite, or of another size than before."""
+
+
+class StreamError(DataError):
+    """A stream of rows that ended early, changed, or failed; what it raised itself is the cause.
+
+    Attributes
+    ----------
+    history : History or None
+        The course of the fit until then.
+    """
+
+    history: Any = None
 
 
 class GradientError(ChainruleError, ArithmeticError):

@@ -26,9 +26,11 @@ from ..training.history import History, Past
 from ..training.loop import Plan, tell
 from ..training.lsuv import LSUVReport, build_lsuv
 from ..training.metrics import Metric
+from ..training.opening import opened, require_streamable
 from ..training.rate_finder import RateReport, find_learning_rate
 from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
 from ..training.sampling import Sampler, make_sampler
+from ..training.streams import as_stream
 from ..training.supply import Transform, require_transform, told_transform
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
 from .deciding import DecidingNetwork
@@ -345,10 +347,10 @@ class Network(DecidingNetwork):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         optimizer: Optimizer | str | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 20,
         validation_data: tuple[Any, Any] | None = None,
         metrics: Metrics = (),
@@ -365,6 +367,7 @@ class Network(DecidingNetwork):
         accumulate: int = 1,
         transform: Transform | None = None,
         sampling: Mapping[Any, float] | str | None = None,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train on rows of X and their targets, from the weights that are there or from drawn ones.
 
@@ -375,15 +378,18 @@ class Network(DecidingNetwork):
         ----------
         X : array-like or sparse matrix of numbers, shape (rows, inputs)
             For several inputs a list of such, or a dict by their names. Of sparse ones, only the rows at hand
-            are made dense.
+            are made dense. Instead of X and y, a stream that gives both, part after part: an iterator or
+            iterable of (X, y) or (X, y, weights), a function that makes one for each epoch, or a `Stream`,
+            such as `FileStream`.
         y : array-like
             For cross_entropy labels of any kind, shape (rows,), or one-hot rows; for binary_cross_entropy two
             labels, or columns of numbers from 0 to 1; else values, shape (rows,) or (rows, outputs). For
             several outputs a list of such.
         optimizer : Optimizer or str, optional
             Adam(0.001) where none is given. Its state starts anew with each fit that does not go on.
-        batch_size : int
-            Rows a step: 1 is stochastic gradient descent, len(X) (or more) takes all of them at once.
+        batch_size : int, optional
+            Rows a step, 32 where none is given: 1 is stochastic gradient descent, len(X) (or more) takes all
+            of them at once. The parts of a stream without a window are the batches themselves.
         epochs : int
             How often every row is seen.
         validation_data : (X, y), optional
@@ -431,6 +437,8 @@ class Network(DecidingNetwork):
             Draw the rows of an epoch so that all classes come equally often, or each with the share that the
             dict has by its label. An epoch keeps its number of rows: those of rare classes come several times
             in it, of frequent ones a part, another in each epoch. History.loss is that of the rows drawn.
+        steps_per_epoch : int, optional
+            Of a stream that has no end, or more rows than an epoch is to have.
 
         Returns
         -------
@@ -440,6 +448,9 @@ class Network(DecidingNetwork):
         ------
         ShapeError, DTypeError, DataError
             If X or y cannot be learned from; nothing is changed then.
+        StreamError
+            If a stream ends early, changes, or raises an error, which is its cause; the weights trained so
+            far are kept, and `StreamError.history` is the history.
         ParameterError
             If an argument is outside what is accepted, the network's type cannot hold the learning rate, or
             there is no fit of this kind of optimizer to go on from; UnknownNameError for an engine, optimiser
@@ -455,7 +466,6 @@ class Network(DecidingNetwork):
             that step. The warning and `History.stopped` name epoch, step and layer.
         """
         rule = find_optimizer(Adam() if optimizer is None else optimizer)
-        batch_size = positive_int(batch_size, "fit: batch_size", "batch_size=32")
         epochs = positive_int(epochs, "fit: epochs", "epochs=20")
         accumulate = positive_int(accumulate, "fit: accumulate", "accumulate=4")
         seed = checked_seed(seed)
@@ -466,43 +476,61 @@ class Network(DecidingNetwork):
 
             record = checked_record(record, engine)
         watching = checked_callbacks(callbacks)
-        tables = self._tables(X)
-        ts, known = self._targets(y, tables, self._codings)
-        codings = [replace(coding, threshold=None) for coding in known]
-        weights = row_weights(sample_weight, class_weight, ts, codings, self.dtype)
-        validation = None
-        if validation_data is not None:
-            validation = self._validation(validation_data, codings, tables, metrics)
-        elif metrics:
-            raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         if transform is not None:
             require_transform(transform, rule)
-        if isinstance(transform, Augment):
-            for table in tables:
-                transform.require_images(table.shape)
-        rows = tables[0].shape[0]
-        size = rows if rule.whole_batch else min(batch_size, rows)
         checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
         past = self._past_of(rule) if go_on else Past()
         saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
         if saved is not None:
             past = saved.past
-        sampler = self._sampler(sampling, seed, ts, codings, shuffle, class_weight, rule)
-        draws = None if sampler is None else sampler.draws
-        before = past.epochs, past.steps
-        plan = Plan(rows, size, epochs, shuffle, seed, *before, accumulate=accumulate, sampling=draws)
+        size = 32 if batch_size is None else positive_int(batch_size, "fit: batch_size", "batch_size=32")
+        stream, reader, sampler = as_stream(X), None, None
+        if stream is None:
+            if y is None or steps_per_epoch is not None:
+                wrong = "y is missing" if y is None else "steps_per_epoch is for streams, and X is a table"
+                raise ParameterError(f"fit: {wrong}. Pass fit(X, y), or a stream that gives both.")
+            tables = self._tables(X)
+            ts, known = self._targets(y, tables, self._codings)
+            weights = row_weights(sample_weight, class_weight, ts, known, self.dtype)
+            rows = tables[0].shape[0]
+            size = rows if rule.whole_batch else min(size, rows)
+            sampler = self._sampler(sampling, seed, ts, known, shuffle, class_weight, rule)
+            draws = None if sampler is None else sampler.draws
+            before = past.epochs, past.steps
+            plan = Plan(rows, size, epochs, shuffle, seed, *before, accumulate=accumulate, sampling=draws)
+        else:
+            asked = {"y": y, "sample_weight": sample_weight, "record": record, "sampling": sampling}
+            asked |= {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch, "resume": resume}
+            require_streamable(self, stream, rule, {**asked, "batch_size": batch_size, "epochs": epochs})
+            wanted = size, steps_per_epoch, epochs, shuffle, seed, accumulate
+            reader, plan = opened(self, stream, rule, wanted, class_weight, past, saved)
+            tables, ts, weights = reader.like()
+            known = reader.codings
+        codings = [replace(coding, threshold=None) for coding in known]
+        if isinstance(transform, Augment):
+            for table in tables:
+                transform.require_images(table.shape)
+        validation = None
+        if validation_data is not None:
+            validation = self._validation(validation_data, codings, tables, metrics)
+        elif metrics:
+            raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
         if rule.averaging is not None:
             rule.averaging.check(plan.stretch)
         looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.updates
         checked_rates(rule.schedule, looked_at, Course(plan.updates, epochs), self.dtype)
         identity = {}
         if checkpoint is not None:
-            given: dict[str, Any] = {"X": tables, "y": ts, "weights": [weights]}
+            given: dict[str, Any] = {}
+            if reader is None:
+                given = {"X": tables, "y": ts, "weights": [weights]}
             if validation is not None:
                 given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
             scorers = [] if validation is None else list(validation.scorers)
             identity = identity_of(self, rule, plan, given, watching, codings) | {"metrics": scorers}
             identity["transform"] = None if transform is None else told_transform(transform)
+            if stream is not None:
+                identity["stream"] = {**stream.identity(), "steps_per_epoch": steps_per_epoch}
         if saved is not None:
             require_same(saved, identity)
         self._learn_sizes([table.shape[1] for table in tables], "fit")
@@ -525,6 +553,8 @@ class Network(DecidingNetwork):
             saved,
             transform=transform,
             shuffler=sampler,
+            reader=reader,
+            limited=steps_per_epoch is not None,
         )
         self._codings, self.optimizer = codings, rule
         history = job.run(verbose)

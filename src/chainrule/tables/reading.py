@@ -94,9 +94,19 @@ def _unpacked(data: str, content: bytes) -> bytes:
 def _parquet(data: str, content: bytes) -> polars.DataFrame:
     import polars as pl
 
+    with parquet_errors(data):
+        return pl.read_parquet(content)
+
+
+@contextlib.contextmanager
+def parquet_errors(data: str) -> Iterator[None]:
+    """Within it, what polars says of a damaged Parquet file comes as DataError."""
+    import polars as pl
+
     try:
         with _quiet():
-            return pl.read_parquet(content)
+            yield
+            return
     except pl.exceptions.PanicException:  # polars' way to meet some damaged files
         reason = "it is damaged"
     except (pl.exceptions.PolarsError, OSError, ValueError, OverflowError, MemoryError) as error:

@@ -49,7 +49,7 @@ def read_text(data: str, content: bytes, separator: str | None) -> polars.DataFr
     text = f"{text.strip(chr(10))}\n"  # blank lines at the end are nothing
     if separator is None:
         separator = find_separator(text[:SAMPLE])
-    names = _names(data, text, separator)
+    names = column_names(data, text, separator)
     frame = None
     with suppress(pl.exceptions.PolarsError, ValueError):  # what is wrong is told by the slower reader
         frame = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
@@ -130,7 +130,7 @@ def _place_of_byte(data: str, content: bytes, at: int) -> str:
     return place(data, row - 1, rows[0][cells - 1].strip())
 
 
-def _names(data: str, text: str, separator: str) -> list[str]:
+def column_names(data: str, text: str, separator: str) -> list[str]:
     """The columns' names, each there and given once."""
     with _any_length():
         try:

@@ -12,7 +12,7 @@ from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..nn.network import AVERAGE
 from ..optim.averaging import Averaging, Stretch
-from .sparse import dense, is_sparse, rows_at_a_time
+from .sparse import dense, is_packed, rows_at_a_time
 
 if TYPE_CHECKING:
     from .stored import StoredNetwork
@@ -92,7 +92,7 @@ class Averaged:
             return {}
         g, known = self.graph, set(runner.program.variables)
         runner.load({leaf: weights[name] for name, leaf in g.parameters.items() if leaf in known})
-        widest = [rows_at_a_time(x.shape[1], self.dtype) for x in tables if is_sparse(x)]
+        widest = [rows_at_a_time(x.shape[1], self.dtype) for x in tables if is_packed(x)]
         rows, size = tables[0].shape[0], min([ROWS, *widest])
         for number, start in enumerate(range(0, rows, size)):
             given: dict[Tensor, Any] = {

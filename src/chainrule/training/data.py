@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import counted, real_array
 from ..errors import DataError, DTypeError, ParameterError, ShapeError, unknown_name
 from ..nn.losses import Loss
-from .sparse import is_sparse
+from .sparse import Mapped, is_sparse, rows_at_a_time
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +85,8 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
     Parameters
     ----------
     X : array-like or sparse matrix of numbers, shape (rows, inputs)
-        What is sparse stays so, with its rows compressed (CSR).
+        What is sparse stays so, with its rows compressed (CSR); so do mapped files (`numpy.memmap`), whose
+        rows are converted when they are taken.
     inputs : int or None
         How many columns there must be.
     dtype : numpy.dtype
@@ -116,7 +117,18 @@ def check_inputs(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str = "
         }.get(array.ndim, f"Flatten each sample: {what}.reshape(len({what}), -1).")
         raise ShapeError(f"{what}: expected shape (rows, inputs), got {array.shape}. {hint}")
     _check_columns(array.shape, inputs, what)
+    if isinstance(X, np.memmap) and (array.dtype != dtype or not array.flags.c_contiguous):
+        mapped: Array = _checked_mapped(array, dtype, what)
+        return mapped
     return finite_array(array, dtype, what)
+
+
+def _checked_mapped(array: Array, dtype: np.dtype[Any], what: str) -> Any:
+    """A mapped file of another type, which is looked at a few rows at a time and stays where it is."""
+    size = rows_at_a_time(array.shape[1], dtype)
+    for start in range(0, len(array), size):
+        finite_array(array[start : start + size], dtype, what, start)
+    return Mapped(array, dtype)
 
 
 def _check_columns(shape: tuple[int, ...], inputs: int | None, what: str) -> None:
@@ -146,8 +158,8 @@ def _checked_sparse(X: Any, inputs: int | None, dtype: np.dtype[Any], what: str)
     return type(table)((values, table.indices, table.indptr), shape=table.shape)
 
 
-def finite_array(array: Array, dtype: np.dtype[Any], what: str) -> Array:
-    """The array in the network's type, checked to be finite before and after."""
+def finite_array(array: Array, dtype: np.dtype[Any], what: str, first: int = 0) -> Array:
+    """The array in the network's type, checked to be finite before and after; `first` numbers its rows."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.ascontiguousarray(array, dtype=dtype)
         if np.isfinite(converted.sum()):  # NaN and infinity survive any sum: one quick pass says all is well
@@ -155,7 +167,7 @@ def finite_array(array: Array, dtype: np.dtype[Any], what: str) -> Array:
     bad = ~np.isfinite(converted)
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+        where = f"row {first + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
         value = array[place]
         if np.isfinite(value):
             raise DataError(f"{what}: {value} in {where} is too large for {dtype}. Scale it, or use float64.")

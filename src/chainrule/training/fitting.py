@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..emit.engine import Runner, choose_engine, is_batched
 from ..emit.pools import calm
-from ..errors import ParameterError
+from ..errors import ParameterError, StreamError
 from ..graph.tensor import Tensor
 from ..nn.accumulation import is_sum
 from ..optim.rules import Optimizer
@@ -27,8 +28,10 @@ from .divergence import blame
 from .history import History, Past
 from .loop import Divergence, Loop, Plan, Shuffler, finite
 from .progress import Bar, Progress
+from .reader import Reader
 from .resume import Saved, content, remembering
-from .sparse import dense, is_sparse
+from .sparse import dense, is_packed
+from .streamed import Streamed
 from .supply import Gathered, Supply, Transform
 from .whole import Whole
 
@@ -95,6 +98,10 @@ class Fit:
         Changes the inputs' rows on their way to the engine; see `Gathered`.
     shuffler : Shuffler, optional
         What draws the rows of each epoch, where it is not just their order.
+    reader : Reader, optional
+        Where rows come from a stream: reads it, and has looked at its first part, which `rows` are then.
+    limited : bool
+        Whether the plan ends a stream's epochs, not the stream.
 
     Attributes
     ----------
@@ -122,10 +129,13 @@ class Fit:
         saved: Saved | None = None,
         transform: Transform | None = None,
         shuffler: Shuffler | None = None,
+        reader: Reader | None = None,
+        limited: bool = False,
     ) -> None:
         self.network, self.rule, self.plan, self.rows = network, rule, plan, rows
         self.validation, self.callbacks = validation, callbacks
         self.transform, self.shuffler = transform, shuffler
+        self.reader, self.limited = reader, limited
         self.graph = g = network.graph  # kept: where a callback freezes layers, the network makes another
         self.leaves = network.trained_leaves()
         weighted = rows.weights is not None
@@ -184,7 +194,8 @@ class Fit:
             loop.stride = self.checkpoint.every_steps
             loop.between = lambda: self._write_within(loop)
         started = time.perf_counter()
-        bar = Bar(self.plan.epochs, self.plan.steps, loop.done) if verbose else Progress()
+        steps = self.plan.steps if self.plan.length != 0 else None
+        bar = Bar(self.plan.epochs, steps, loop.done) if verbose else Progress()
         effort = network.work(self.program, self.plan.batch_size)[0]
         quiet = history.engine == "numpy" or self.rule.whole_batch  # compiled loops see to it themselves
         with bar as self.progress, calm(effort) if quiet else nullcontext():
@@ -196,6 +207,10 @@ class Fit:
                     history.interrupted = loop.run(self._on_epoch)
                     if history.interrupted and loop.divergence is None and not loop.torn:
                         self._write_within(loop, at_once=True)
+            except StreamError as error:
+                self._write_within(loop, at_once=True)
+                error.history = history
+                raise
             finally:
                 if loop.supply is not None:
                     loop.supply.close()
@@ -212,14 +227,18 @@ class Fit:
 
     def loop(self, start: tuple[int, Array] = (0, np.zeros(0))) -> Loop:
         """What runs the steps, from where a fit goes on; the runner's variables must be loaded."""
-        supply = self._gathered if self._has_supply() else None
+        supply = partial(self._supply, start[0]) if self._has_supply() else None
         return Loop(self.runner, self.plan, self._inputs, self.progress, supply, start, self.shuffler)
 
     def _has_supply(self) -> bool:
         """Whether rows have to be made before the engine can take them."""
-        return self.transform is not None or any(map(is_sparse, self.rows.tables))
+        packed = any(map(is_packed, self.rows.tables))
+        return packed or self.transform is not None or self.reader is not None
 
-    def _gathered(self, order: Callable[[int], Array]) -> Supply:
+    def _supply(self, epoch: int, order: Callable[[int], Array]) -> Supply:
+        """What gives the rows, from that epoch on."""
+        if self.reader is not None:
+            return Streamed(self.reader, self.plan, self.limited, epoch, self.transform)
         inputs = self.program.inputs
         tables = [self.given.get(x) for x in inputs]
         return Gathered(inputs, tables, self.plan, order, self.transform, len(self.graph.xs))
@@ -313,7 +332,8 @@ class Fit:
         hint = "Scale the inputs."
         if not self.rule.whole_batch:
             hint = f"Lower the learning rate ({self.rate:g}), scale the inputs, or clip the gradients."
-        self.history.stop(f"in epoch {found.epoch + 1}, step {found.step + 1} of {self.plan.steps}, {what}")
+        of = "" if self.plan.length == 0 else f" of {self.plan.steps}"
+        self.history.stop(f"in epoch {found.epoch + 1}, step {found.step + 1}{of}, {what}")
         self.fault = (
             f"{self.history.stopped}, and training ended with the weights of before that step. {hint}"
         )
@@ -360,7 +380,8 @@ class Fit:
         if self.averaged is not None:
             memory |= {f"live:{name}": value for name, value in self._live(state).items()}
         parts = self.history, self.callbacks
-        return content(self.network, self.identity, position, self._weights(state), memory, *parts)
+        place = position, self.plan.length
+        return content(self.network, self.identity, *place, self._weights(state), memory, *parts)
 
     # what the rule remembers ------------------------------------------------------------------
 

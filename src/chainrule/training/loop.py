@@ -23,6 +23,8 @@ from .supply import Part, Supply
 
 Array = np.ndarray[Any, Any]
 SLICE_SECONDS = 0.1  # how long Python waits for compiled code at a time
+FIRST = 1000  # steps whose losses there is room for at first, where nobody knows how many there will be
+ENDLESS = 2**40  # steps in an epoch of which nobody knows how many there are
 KEEP_SECONDS = 0.5  # how often the state is kept, to go back to if numbers become infinite
 
 
@@ -30,7 +32,8 @@ class Shuffler:
     """The order of rows in each epoch.
 
     That of epoch e is ``Generator(Philox(key=[seed, 2], counter=[0, e, 0, 0])).permutation(rows)``: it
-    depends on the seed and the epoch, not on the orders drawn before.
+    depends on the seed and the epoch, not on the orders drawn before. That of a stream's window k, counted
+    from 0, has ``counter=[0, e, k, 0]``.
     """
 
     def __init__(self, seed: int) -> None:
@@ -42,9 +45,9 @@ class Shuffler:
         """A permutation of so many rows."""
         return self.begin(epoch).permutation(rows)
 
-    def begin(self, epoch: int) -> np.random.Generator:
-        """The generator at the first number of an epoch."""
-        self.fresh["state"]["counter"][:] = [0, epoch, 0, 0]
+    def begin(self, epoch: int, window: int = 0) -> np.random.Generator:
+        """The generator at the first number of an epoch, or of one of its windows."""
+        self.fresh["state"]["counter"][:] = [0, epoch, window, 0]
         self.philox.state = self.fresh  # a new generator would cost more than a small network's epoch
         return self.generator
 
@@ -93,7 +96,7 @@ class Pace:
         self.steps = max(1, int(min(wanted, 16 * self.steps)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
     """What a fit does.
 
@@ -113,6 +116,8 @@ class Plan:
         The weights are changed after so many steps, by the gradients of them all, and after an epoch's last.
     sampling : list of int, optional
         How many draws of an epoch each class has, where rows are drawn by their classes.
+    length : int or None
+        Of a stream the steps in an epoch, 0 while nobody knows; None where rows lie in tables.
     """
 
     rows: int
@@ -125,10 +130,13 @@ class Plan:
     row_means: bool = False
     accumulate: int = 1
     sampling: list[int] | None = None
+    length: int | None = None
 
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
+        if self.length is not None:
+            return self.length or ENDLESS
         return -(-self.rows // self.batch_size)
 
     @property
@@ -237,7 +245,7 @@ class Loop:
     ) -> None:
         self.runner, self.plan, self.arrays, self.progress = runner, plan, arrays, progress
         self.shuffler, self.pace = shuffler or Shuffler(plan.seed), Pace()
-        self.in_order = np.arange(plan.rows)
+        self.in_order = np.arange(plan.rows if plan.length is None else 0)
         self.supply = None if supply is None else supply(self._order)
         self.batched = [is_batched(leaf) for leaf in runner.program.inputs]
         self.divergence: Divergence | None = None
@@ -246,7 +254,7 @@ class Loop:
         self.stride: int | None = None
         self.first_epoch, earlier = start
         self.done, self.kept_at = 0, 0.0
-        self.losses = np.zeros(plan.steps)
+        self.losses = np.zeros(min(plan.steps, FIRST) if plan.length == 0 else plan.steps)
         self.losses[: len(earlier)] = earlier
         self._keep(self.first_epoch * plan.steps + len(earlier))
 
@@ -282,41 +290,46 @@ class Loop:
 
     def _epoch(self, epoch: int, interrupt: Interrupt) -> float | None:
         """The mean loss of an epoch; None if it was not finished."""
-        steps = self.plan.steps
-        first, every = epoch * steps, self.losses
+        first = epoch * self.plan.steps
         order = self._order(epoch) if self.supply is None else None
         done = self.done - first
-        while done < steps:
-            count = min(self.pace.steps, steps - done)
+        while done < self.plan.steps:
+            count = min(self.pace.steps, self.plan.steps - done)
             if self.stride is not None:
                 count = min(count, self.stride - (first + done) % self.stride)
             started = time.perf_counter()
             losses = self._steps(epoch, order, done, count)
             count = len(losses)
             if not count:
-                return None  # Ctrl-C, while rows were waited for
+                if interrupt.requested:  # while rows were waited for
+                    return None
+                self.plan.length = done  # the stream has told how long an epoch is
+                self.progress.found(done)
+                break
             now = time.perf_counter()
             self.pace.record(count, now - started)
             if not np.isfinite(losses).all():
                 at = int(np.argmin(np.isfinite(losses)))
                 self._go_back(first + done + at, float(losses[at]))
                 return None
-            every[done : done + count] = losses
+            if done + count > len(self.losses):
+                self.losses = np.concatenate([self.losses, np.zeros(done + count)])
+            self.losses[done : done + count] = losses
             done += count
             self.done = first + done
             self.progress.advance(count)
-            if now - self.kept_at > KEEP_SECONDS:
+            if now - self.kept_at > KEEP_SECONDS or (self.supply is not None and self.supply.spent):
                 if not self._finite():
                     self._go_back(self.done, math.nan)
                     return None
                 self._keep(self.done)
-            if done < steps:
+            if done < self.plan.steps:
                 if interrupt.requested:
                     return None
                 if self.between is not None:
                     self.between()
         # of them all at once: a sum of the sums of slices would depend on the clock
-        return self.plan.mean(every)
+        return self.plan.mean(self.losses[:done])
 
     def _order(self, epoch: int) -> Array:
         plan = self.plan
@@ -348,8 +361,6 @@ class Loop:
     def _keep(self, step: int) -> None:
         """Remember the state before a step, to go back to."""
         self.kept, self.done = (step, self.runner.state), step
-        if self.supply is not None:
-            self.supply.keep(*divmod(step, self.plan.steps))
         self.kept_at = time.perf_counter()
 
     def _finite(self) -> bool:

@@ -16,7 +16,7 @@ from ..nn.losses import Loss
 from ..nn.network import BaseNetwork
 from ..nn.wiring import numbered
 from .data import Coding, check_inputs, checked_rows, encode_targets, split_tables
-from .sparse import dense, is_sparse, rows_at_a_time
+from .sparse import dense, is_packed, rows_at_a_time
 
 if TYPE_CHECKING:
     from ..emit.native.sweep import Sweep
@@ -127,11 +127,11 @@ class PredictingNetwork(BaseNetwork):
         also, for each input, sums of its numbers, which are not finite where one of them is not.
         """
         rows = tables[0].shape[0]
-        sweep = None if any(map(is_sparse, tables)) else self._sweep(kinds, rows)
+        sweep = None if any(map(is_packed, tables)) else self._sweep(kinds, rows)
         if sweep is not None:
             values = self.parameters if weights is None else weights
             return list(sweep(tables, [values[name] for name in self.graph.parameters]).values())
-        size = min([CHUNK, *(rows_at_a_time(x.shape[1], self.dtype) for x in tables if is_sparse(x))])
+        size = min([CHUNK, *(rows_at_a_time(x.shape[1], self.dtype) for x in tables if is_packed(x))])
         summed, kinds = "s" in kinds, kinds.replace("s", "")
         parts = []
         for i in range(0, rows, size):

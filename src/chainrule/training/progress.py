@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from ..checks import counted
 from .history import History
 
 LINES = 10  # how many a fit prints where there is no terminal
@@ -25,19 +26,27 @@ class Progress:
     def advance(self, steps: int) -> None:
         """So many more steps are done."""
 
+    def found(self, steps: int) -> None:
+        """An epoch has so many steps, which nobody knew before."""
+
     def epoch(self, history: History) -> None:
         """An epoch is finished."""
 
 
 class Bar(Progress):
-    """A bar on standard error: epoch, loss, validation loss, time left."""
+    """A bar on standard error: epoch, loss, validation loss, time left.
 
-    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
+    Where the steps of an epoch are not known (None), the bar only moves to and fro in the first one, beside
+    the number of steps, and the time left is not shown before that epoch's end.
+    """
+
+    def __init__(self, epochs: int, steps: int | None, done: int = 0) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        self.epochs, self.first = epochs, done // steps
+        self.epochs, self.first = epochs, done // steps if steps else 0
+        self.steps, self.done = steps, done
         self.started = time.perf_counter()
         self.console = Console(stderr=True)
         self.live = self.console.is_terminal
@@ -58,9 +67,9 @@ class Bar(Progress):
         )
         self.task = self.bar.add_task(
             "",
-            total=epochs * steps,
+            total=epochs * steps if steps else None,
             completed=done,
-            epoch=done // steps,
+            epoch=self.first,
             epochs=epochs,
             width=len(str(epochs)),
             losses="",
@@ -81,6 +90,10 @@ class Bar(Progress):
         if time.perf_counter() - self.shown > 0.05:
             self._show()
 
+    def found(self, steps: int) -> None:
+        self.steps = steps
+        self.bar.update(self.task, total=self.epochs * steps)
+
     def epoch(self, history: History) -> None:
         self.last = {"epoch": history.epochs, "losses": _losses(history)}
         if not self.live and self._has_line(history.epochs):
@@ -100,6 +113,9 @@ class Bar(Progress):
         return epoch * LINES // self.epochs > (epoch - 1) * LINES // self.epochs
 
     def _show(self) -> None:
+        self.done += self.pending
+        if self.steps is None:
+            self.last = {"losses": f"{counted(self.done, 'step')}"}
         self.bar.update(self.task, advance=self.pending, **self.last)
         self.pending = 0
         self.shown = time.perf_counter()

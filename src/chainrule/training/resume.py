@@ -17,13 +17,13 @@ from .data import Coding
 from .describe import coding_to_json, network_to_json
 from .history import History, Past
 from .loop import Plan
-from .sparse import is_sparse
+from .sparse import Mapped, is_sparse
 from .stored import StoredNetwork
 
 Array = np.ndarray[Any, Any]
 FIT = "fit"  # of the header; with a colon, what the names of a fit's own tensors begin with
 SHOWN = 8  # differences listed in an error
-FREE = ("epochs",)  # of a plan, what may differ
+FREE = ("epochs", "length")  # of a plan, what may differ
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ def content(
     network: StoredNetwork,
     identity: Mapping[str, Any],
     position: Position,
+    length: int | None,
     weights: Mapping[str, Array],
     state: Mapping[str, Array],
     history: History,
@@ -136,6 +137,7 @@ def content(
         **identity,
         "epoch": position.epoch,
         "step": position.step,
+        "length": length,
         "stopped": history.stopped,
         "engine": history.engine,
     }
@@ -162,13 +164,14 @@ def identity_of(
         "targets": [coding_to_json(coding) for coding in codings],
         "optimizer": rule.to_json() or repr(rule),
         "plan": asdict(plan),
-        "data": {name: [_digest(x) for x in listed if x is not None] for name, listed in tables.items()},
+        "data": {name: [digest(x) for x in listed if x is not None] for name, listed in tables.items()},
         "callbacks": [type(c).__name__ for c in remembering(callbacks)],
     }
 
 
-def _digest(table: Any) -> dict[str, Any]:
+def digest(table: Any) -> dict[str, Any]:
     parts = [table.data, table.indices, table.indptr] if is_sparse(table) else [table]
+    parts = [table.array] if isinstance(table, Mapped) else parts
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(np.ascontiguousarray(part).data)

@@ -17,7 +17,7 @@ from ..emit.engine import is_batched
 from ..errors import ChainruleError, DataError, ParameterError, ShapeError
 from ..graph.tensor import Tensor
 from ..optim.rules import Optimizer
-from .sparse import is_sparse, rows_at_a_time
+from .sparse import Mapped, is_sparse, rows_at_a_time
 
 if TYPE_CHECKING:
     from .loop import Plan
@@ -61,19 +61,19 @@ class Supply(Protocol):
     ----------
     stopped : callable
         Asked while rows are waited for; once it says yes, `take` ends early.
+    spent : bool
+        Whether the steps taken so far cannot be given again, so that the loop has to keep its state.
     """
 
     stopped: Callable[[], bool]
+    spent: bool
 
     def take(self, epoch: int, step: int, count: int) -> Iterator[Part]:
-        """The rows of so many steps of an epoch, from that step on.
+        """The rows of so many steps of an epoch, from that step on; of fewer at the end of what lies ready.
 
         The loop asks for one slice after another, and, where numbers became infinite, again for steps since
-        the one last given to `keep`.
+        `spent` was last true. Where no step is left in the epoch, nothing comes.
         """
-
-    def keep(self, epoch: int, step: int) -> None:
-        """No step before that one will be asked for again."""
 
     def close(self) -> None:
         """The fit is over."""
@@ -82,8 +82,8 @@ class Supply(Protocol):
 class Gathered:
     """Rows of tables that are gathered before the engine sees them, in arrays that are used again and again.
 
-    Sparse tables become dense so, a few rows at a time. A transform changes the inputs' rows on the way:
-    while the engine trains on some steps, a thread makes the rows of the next ones.
+    Sparse tables become dense so, a few rows at a time, and mapped files are converted. A transform changes
+    the inputs' rows on the way: while the engine trains on some steps, a thread makes those of the next ones.
 
     Parameters
     ----------
@@ -125,6 +125,7 @@ class Gathered:
         self.present: tuple[int, int] | None = None
         self.ahead = None if transform is None else Ahead()
         self.stopped: Callable[[], bool] = lambda: False
+        self.spent = False
 
     def take(self, epoch: int, step: int, count: int) -> Iterator[Part]:
         size, end = self.plan.batch_size, step + count
@@ -137,9 +138,6 @@ class Gathered:
             at = slice(start * size, min((start + taken) * size, len(numbers)))
             yield Part(self.rooms[0], self.places[at], numbers[at], size)
             step += taken
-
-    def keep(self, epoch: int, step: int) -> None:
-        """Any row can be gathered again."""
 
     def close(self) -> None:
         if self.ahead is not None:
@@ -184,32 +182,43 @@ class Gathered:
             part = array[: len(numbers)]
             if is_sparse(table):
                 table[numbers].toarray(out=part)
+            elif isinstance(table, Mapped):
+                part[...] = table[numbers]
             else:
                 np.take(table, numbers, axis=0, out=part)
         if self.transform is not None:
-            self._change([array[: len(numbers)] for array in room[: self.given]], numbers, epoch)
+            own = [array[: len(numbers)] for array in room[: self.given]]
+            change(self.transform, own, numbers, self.plan.first_epoch + epoch, self.plan.seed)
 
-    def _change(self, own: list[Array], numbers: Array, epoch: int) -> None:
-        assert self.transform is not None
-        shown = self.plan.first_epoch + epoch
-        try:
-            made = self.transform(own if self.given > 1 else own[0], numbers, shown, self.plan.seed)
-        except ChainruleError:
-            raise
-        except Exception as error:
-            raise DataError(
-                f"transform: {type(error).__name__} in epoch {shown + 1}, for rows {numbers[0]} ... "
-                f"{numbers[-1]}: {error}"
-            ) from error
-        for array, new in zip(own, made if self.given > 1 else [made], strict=True):
-            if new is array:
-                continue
-            if np.shape(new) != array.shape:
-                raise ShapeError(
-                    f"transform: got rows of shape {array.shape}, gave shape {np.shape(new)}. Return rows of "
-                    "the same shape."
-                )
-            array[...] = new
+
+def change(transform: Transform, own: list[Array], numbers: Array, epoch: int, seed: int) -> None:
+    """Let a transform change inputs' rows, in place.
+
+    Raises
+    ------
+    DataError
+        With what the transform raised as its cause.
+    ShapeError
+        If it returns rows of another shape.
+    """
+    try:
+        made = transform(own if len(own) > 1 else own[0], numbers, epoch, seed)
+    except ChainruleError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"transform: {type(error).__name__} in epoch {epoch + 1}, for rows {numbers[0]} ... "
+            f"{numbers[-1]}: {error}"
+        ) from error
+    for array, new in zip(own, made if len(own) > 1 else [made], strict=True):
+        if new is array:
+            continue
+        if np.shape(new) != array.shape:
+            raise ShapeError(
+                f"transform: got rows of shape {array.shape}, gave shape {np.shape(new)}. Return rows of "
+                "the same shape."
+            )
+        array[...] = new
 
 
 def require_transform(transform: Any, rule: Optimizer) -> None:
@@ -276,8 +285,11 @@ class Ahead:
             self.ready.get()
             self.asked = None
 
-    def close(self) -> None:
-        """End the thread after what it is making."""
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """End the thread after what it is making, and do a last thing there."""
+        if self.thread is None:
+            last()
+        self.jobs.put(last)
         self.jobs.put(None)
 
     def _work(self) -> None:

@@ -14,7 +14,7 @@ from ...errors import DataError, NotFittedError, ParameterError, unknown_name
 from ...optim.whole_batch import WholeBatch
 from ...shapes import evaluate_shape
 from ...training.fitting import Fit
-from ...training.sparse import is_sparse
+from ...training.sparse import is_packed
 from ..naming import Names, Selection, index_of, taken_apart
 from ..wording import WIDTH, fill
 from .answers import Samples, Terms, draw_steps
@@ -105,8 +105,11 @@ class Ledger:
                 "Ledger: with sam the slopes are those of other weights, and no row's share in them is "
                 "recorded. Leave sam or the ledger out."
             )
-        if any(is_sparse(table) for table in fit.rows.tables):
-            raise ParameterError("Ledger: sparse tables cannot be recorded. Pass X.toarray().")
+        if any(is_packed(table) for table in fit.rows.tables):
+            raise ParameterError(
+                "Ledger: sparse tables cannot be recorded, nor files that are mapped in another type. Pass "
+                "X.toarray(), or a copy in memory."
+            )
         if fit.transform is not None:
             raise ParameterError(
                 "fit: record and transform contradict each other: a ledger follows rows of the data as they "

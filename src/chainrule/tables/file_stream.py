@@ -1,0 +1,206 @@
+"""Tables in files that may be larger than memory, as a stream for `Network.fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import positive_int
+from ..errors import DataError, ParameterError
+from ..nn.init import Purpose
+from ..training.streams import Batch, Stream
+from .cells import lenient_numbers
+from .file_parts import FilePart, found_files, table_file
+from .wording import place, shown
+
+if TYPE_CHECKING:
+    import os
+
+    import polars
+
+Array = np.ndarray[Any, Any]
+ROWS = 2**13  # that are made an array at a time
+MOST_LABELS = 1000
+
+
+class FileStream(Stream):
+    """The rows of Parquet or CSV files, read part after part.
+
+    A Parquet file is read by row groups, a text file in blocks of 8 MB. Where `fit` shuffles, the parts of
+    all files come in an order drawn from the seed and the epoch, and so do the rows within each window. In
+    memory are two windows, and the row group or block at hand: a file written as one row group is decoded as
+    a whole.
+
+    At the start the target column of every file is read once, and so a text file as a whole: for the number
+    of rows, and for the class labels.
+
+    Parameters
+    ----------
+    files : path, or sequence of paths
+        Or patterns, such as "data/part-*.parquet". All have these columns; text files have a line of names.
+    target : str
+        The column of targets: numbers, or labels of any kind for a loss for classes.
+    columns : sequence of str, optional
+        The inputs, columns of numbers or truth values, in this order; all but target and weights where none
+        are named.
+    weights : str, optional
+        A column of how much each row counts.
+    window : int, optional
+        How many rows are collected and drawn from; 32 MB of them where it is left out.
+    classes : sequence, optional
+        The labels, where not all are in the files.
+    separator : str, optional
+        The letter between the columns of text files; found out where it is left out.
+    ahead : bool
+        Read in a thread while the last rows are trained on.
+
+    Attributes
+    ----------
+    rows : int
+    columns : list of str
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or not in parts, or has no rows, or a column's type is not one of numbers;
+        while it is read, for an empty cell, a word among numbers, NaN or infinity: with file, row and column.
+    UnknownNameError
+        If there is no such column.
+    ParameterError
+        If no column is left for inputs, or one is named twice.
+    MissingExtraError
+        If polars is not installed.
+    """
+
+    batched = False
+
+    def __init__(
+        self,
+        files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        target: str,
+        *,
+        columns: Sequence[str] | None = None,
+        weights: str | None = None,
+        window: int | None = None,
+        classes: Sequence[Any] | Array | None = None,
+        separator: str | None = None,
+        ahead: bool = True,
+    ) -> None:
+        self.files = [table_file(path, separator) for path in found_files(files)]
+        self.target, self.weights, self.ahead, self.classes = target, weights, bool(ahead), classes
+        self.window = None if window is None else positive_int(window, "FileStream: window", "window=65_536")
+        named = [target] if weights is None else [target, weights]
+        first = self.files[0]
+        first.require(named)
+        self.columns = [x for x in first.names if x not in named] if columns is None else list(columns)
+        twice = [x for k, x in enumerate(self.columns) if x in (*named, *self.columns[:k])]
+        if twice or not self.columns:
+            wrong = f"column {shown(twice[0])} is named twice" if twice else "there is no column for inputs"
+            raise ParameterError(f"FileStream: {wrong}. Name the inputs in columns.")
+        self.numbers = [*self.columns, *named[1:]]
+        for file in self.files:
+            file.require([*self.numbers, target])
+            file.number_columns(self.numbers)
+        self.narrow = all(file.narrow(self.columns) for file in self.files)
+        self.file_parts: list[FilePart] = []
+        self.found: set[Any] | None = set()
+        self.kinds: set[str] = set()  # of the target's parts
+        for file in self.files:
+            for part, column in file.parts(target):
+                self.file_parts.append(part)
+                self._collect(column)
+        self.rows = sum(part.rows for part in self.file_parts)
+        if not self.rows:
+            raise DataError(f"{first.path}: has no rows. A line of names and rows below it are needed.")
+
+    # what fit asks ----------------------------------------------------------------------------
+
+    def parts(self, epoch: int, seed: int | None) -> Iterator[Batch]:
+        listed, starts = self.file_parts, self._starts()
+        order = np.arange(len(listed))
+        if seed is not None:
+            counter = np.array([0, epoch, 0, 1], np.uint64)
+            philox = np.random.Philox(key=np.array([seed, int(Purpose.SHUFFLE)], np.uint64), counter=counter)
+            order = np.random.Generator(philox).permutation(len(listed))
+        for k in order:
+            frame = listed[k].file.read(listed[k], self.numbers, self.target)
+            for start in range(0, frame.height, ROWS):
+                yield self._batch(frame[start : start + ROWS], listed[k], start, starts[k] + start)
+
+    def labels(self) -> Any:
+        if self.classes is not None or self.found is None:
+            return self.classes
+        if self.kind == "words":
+            return np.array(sorted(map(str, self.found)))
+        if self.kind == "truths":
+            return np.array([False, True])
+        values = np.array(sorted({float(x) for x in self.found}))
+        return values.astype(np.int64) if np.array_equal(values, np.floor(values)) else values
+
+    def identity(self) -> dict[str, Any]:
+        files = [file.identity() for file in self.files]
+        chosen = {"columns": self.columns, "target": self.target, "weights": self.weights}
+        return {"files": files, **chosen, "window": self.window, "rows": self.rows}
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"<FileStream of {self.files[0].path}{more}, {self.rows:,} rows>"
+
+    # rows -------------------------------------------------------------------------------------
+
+    def _starts(self) -> list[int]:
+        """The number of each part's first row, counted through all files."""
+        return [0, *np.cumsum([part.rows for part in self.file_parts]).tolist()]
+
+    def _collect(self, column: polars.Series) -> None:
+        """Remember of a part of the target column what it holds, and its labels as long as they are few."""
+        import polars as pl
+
+        kind = "truths" if column.dtype == pl.Boolean else "numbers"
+        if kind == "numbers" and not column.dtype.is_numeric():
+            words = column.cast(pl.String)
+            kind = "words" if lenient_numbers(words).null_count() > words.null_count() else "numbers"
+        self.kinds.add(kind)
+        if self.found is not None:
+            self.found.update(column.drop_nulls().unique().head(MOST_LABELS + 1).to_list())
+            if len(self.found) > MOST_LABELS:
+                self.found = None
+
+    @property
+    def kind(self) -> str:
+        """What all targets are read as: words, truths or numbers."""
+        if "words" in self.kinds:
+            return "words"
+        return "truths" if self.kinds == {"truths"} else "numbers"
+
+    def _batch(self, frame: polars.DataFrame, part: FilePart, start: int, number: int) -> Batch:
+        """Some rows as arrays; `start` counts them from the part's first, `number` from that of all files."""
+        X = np.empty((frame.height, len(self.columns)), np.float32 if self.narrow else np.float64)
+        np.stack([frame[name].to_numpy() for name in self.columns], axis=1, out=X)
+        y = self._targets(frame[self.target])
+        weights = None if self.weights is None else frame[self.weights].to_numpy()
+        first = part.first + start
+        if not np.isfinite(X.sum()) and not (finite := np.isfinite(X)).all():
+            row, column = map(int, np.argwhere(~finite)[0])
+            raise self._infinite(part, first + row, self.columns[column], X[row, column])
+        if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
+            row = int(np.argmin(finite))
+            raise self._infinite(part, first + row, self.target, y[row])
+        return Batch(X, y, weights, number)
+
+    def _targets(self, column: polars.Series) -> Array:
+        import polars as pl
+
+        if self.kind == "words":
+            return column.cast(pl.String).to_numpy().astype(np.str_)
+        if self.kind == "truths" or column.dtype.is_integer():
+            return column.to_numpy()
+        return column.cast(pl.Float64).to_numpy()
+
+    @staticmethod
+    def _infinite(part: FilePart, row: int, column: str, value: float) -> DataError:
+        kind = "NaN" if np.isnan(value) else "infinite"
+        where = place(part.file.path, int(row), column)
+        return DataError(f"{where}: the number is {kind}. Correct it, or drop the row, first.")
