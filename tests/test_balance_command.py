@@ -11,9 +11,9 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.model_selection import cross_val_score
 
 import chainrule as cr
-from chainrule.cli.balance import Balance
-from chainrule.cli.settings import Settings, gather
-from chainrule.errors import DataError
+from chainrule.cli.settings import gather
+from chainrule.errors import DataError, UnknownNameError
+from chainrule.training.resampling import resample
 
 QUICK = ("--epochs", "2", "--hidden", "4", "--engine", "numpy")
 RNG = np.random.default_rng(0)
@@ -76,14 +76,7 @@ def test_rows_to_train_on_are_resampled_and_no_others(run, table, way, rows):
 
 
 def resampled(X, y, way, scaled):
-    settings = Settings()
-    settings.state("training", "resample", way, "--resample")
-
-    class Encoded:
-        pass
-
-    Encoded.scaled = np.array(scaled)
-    return Balance(settings, resample=way).rows(X, y, Encoded)
+    return resample(X, y, way, zero_or_one=~np.array(scaled))
 
 
 def test_new_rows_lie_between_rows_of_their_class_and_have_whole_words():
@@ -99,6 +92,15 @@ def test_new_rows_lie_between_rows_of_their_class_and_have_whole_words():
     assert (new[:, 5] == 1).all()
     low, high = X[:9].min(axis=0), X[:9].max(axis=0)
     assert ((new >= low - 1e-9) & (new <= high + 1e-9)).all()
+
+
+def test_inputs_of_zero_or_one_are_told_from_the_rows():
+    X = np.c_[RNG.normal(size=40), RNG.integers(0, 2, 40)]
+    y = np.arange(40) < 10
+    made = resample(X, y, "smote", seed=3)[0]
+    assert np.array_equal(made, resample(X, y, "smote", seed=3, zero_or_one=np.array([False, True]))[0])
+    with pytest.raises(UnknownNameError, match="resample 'more' is unknown"):
+        resample(X, y, "more")
 
 
 def test_columns_of_large_numbers_do_not_decide_who_is_near():
@@ -219,7 +221,7 @@ def test_what_does_not_go_together_is_refused(run, arguments, message):
 
 
 def test_one_row_of_a_class_has_no_neighbours():
-    with pytest.raises(DataError, match="--resample smote: class 'b' has 1 row to train on"):
+    with pytest.raises(DataError, match="resample smote: class 'b' has 1 row to train on"):
         resampled(np.zeros((5, 2)), np.array(list("aaaab")), "smote", [True, False])
 
 
@@ -238,7 +240,7 @@ def test_what_the_rows_do_not_allow_is_told_and_left_out(run, tmp_path):
 def test_a_missing_library_is_named_with_what_installs_it(run, table, monkeypatch):
     find = util.find_spec
     monkeypatch.setattr(
-        "chainrule.cli.balance.find_spec", lambda name: None if name == "imblearn" else find(name)
+        "chainrule.training.resampling.find_spec", lambda name: None if name == "imblearn" else find(name)
     )
     _, err = run("train", table, "--target", "kind", "--resample", "over", *QUICK, code=2)
     assert (

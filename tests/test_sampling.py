@@ -167,6 +167,21 @@ def test_a_search_chooses_a_sampling_and_files_keep_it(tmp_path):
     assert cr.MLPClassifier.load(tmp_path / "m").sampling == "balanced"
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_sampled_estimator_goes_on_and_not_by_another_score(tmp_path):
+    settings = {"sampling": "balanced", "early_stopping": True, "scoring": "f1_macro", "n_iter_no_change": 50}
+    whole = model(**settings, max_iter=6).fit(X, Y)
+    model(**settings, max_iter=3, callbacks=[cr.Checkpoint(tmp_path)]).fit(X, Y)
+    kept = {"callbacks": [cr.Checkpoint(tmp_path)], "resume": True, "max_iter": 6}
+    again = model(**settings, **kept).fit(X, Y)
+    assert again.validation_scores_ == whole.validation_scores_
+    assert all(np.array_equal(a, b) for a, b in zip(whole.coefs_, again.coefs_, strict=True))
+    with pytest.raises(CheckpointError, match="scoring: 'f1_macro' there, 'accuracy' here"):
+        model(**{**settings, "scoring": "accuracy"}, **kept).fit(X, Y)
+    with pytest.raises(CheckpointError, match=r"plan\.sampling: .* there, None here"):
+        model(**{**settings, "sampling": None}, **kept).fit(X, Y)
+
+
 # what is refused ------------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .explain.why.perturbation import compare_perturbation
     from .images.augment import Augment
     from .images.folder import ImageFolder, images_from_folder
+    from .model.imbalance import compare_imbalance
     from .model.network import Network
     from .nn import activations, losses
     from .nn import init as inits
@@ -149,6 +150,7 @@ _LATER = {  # loaded when first used, so that importing the package stays light;
     "activations": "nn.activations",
     "check_gradients": "autodiff.check:check_gradients",
     "compare_conventions": "explain.conventions.comparing:compare_conventions",
+    "compare_imbalance": "model.imbalance:compare_imbalance",
     "compare_modes": "training.modes:compare_modes",
     "compare_perturbation": "explain.why.perturbation:compare_perturbation",
     "compile": "emit.engine:compile_program",
@@ -248,6 +250,7 @@ __all__ = [
     "activations",
     "check_gradients",
     "compare_conventions",
+    "compare_imbalance",
     "compare_modes",
     "compare_perturbation",
     "compile",

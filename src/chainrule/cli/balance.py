@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from ..checks import counted
-from ..errors import DataError, MissingExtraError, ParameterError
+from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..tables.encoding import Encoding
 from ..tables.wording import listed, shown
 from ..training.loop import tell
+from ..training.resampling import need_imblearn, resample
 from .building import Goal, spoken
 from .settings import Settings
 
 Array = np.ndarray[Any, Any]
 KEYS = ("class_weight", "sampling", "resample", "threshold", "calibrate")
 EVENING = ("class_weight", "sampling", "resample")
-NEIGHBOURS = 5  # of SMOTE
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,9 @@ class Balance:
         """The rows to train on, those of rare classes added or those of frequent ones left out."""
         if self.resample is None:
             return X, y
-        label, seed = self.settings.label("training", "resample"), self.settings.get("training", "seed", 0)
-        if self.resample != "smote":
-            from imblearn.over_sampling import RandomOverSampler
-            from imblearn.under_sampling import RandomUnderSampler
-
-            sampler = {"over": RandomOverSampler, "under": RandomUnderSampler}[self.resample]
-            found = sampler(random_state=seed % 2**32).fit_resample(np.arange(len(y))[:, None], y)[0][:, 0]
-            return X[found], y[found]
-        return _smote(X, y, encoding.scaled, seed, str(label))
+        label = str(self.settings.label("training", "resample"))
+        seed = self.settings.get("training", "seed", 0)
+        return resample(X, y, self.resample, seed=seed, zero_or_one=~encoding.scaled, what=label)
 
     def decide(self, network: Network, X: Array, y: Array) -> dict[str, Any]:
         """Calibrate, then choose the threshold, on rows held apart.
@@ -130,11 +122,8 @@ def find_balance(settings: Settings, goal: Goal, y: Array) -> Balance:
             f"{first} and {second} contradict each other: both even the classes out, and rare ones would "
             "count twice over. Leave one out."
         )
-    if stated["resample"] is not None and find_spec("imblearn") is None:
-        raise MissingExtraError(
-            f"{labels['resample']} needs imbalanced-learn, which is not installed. "
-            "Run: pip install 'chainrule[imbalance]'"
-        )
+    if stated["resample"] is not None:
+        need_imblearn(str(labels["resample"]))
     classes = np.unique(y) if given else y[:0]
     for key in ("class_weight", "sampling"):
         if _own(stated[key]):
@@ -181,28 +170,3 @@ def _by_label(given: Mapping[str, float], classes: Array, label: str) -> dict[An
             )
         found[known[key]] = number
     return found
-
-
-def _smote(X: Array, y: Array, scaled: Array, seed: int, label: str) -> tuple[Array, Array]:
-    """Rows of rare classes added between neighbours, which are told by columns on one scale.
-
-    Inputs that are 0 or 1 become those of the nearer of the two rows, so that every new row has one word of
-    each column, not parts of two.
-    """
-    from imblearn.over_sampling import SMOTE
-
-    names, counts = np.unique(y, return_counts=True)
-    least = int(counts.min())
-    if least < 2:
-        raise DataError(
-            f"{label} smote: class {shown(names[counts.argmin()].item())} has {counted(least, 'row')} to "
-            "train on, and new ones lie between two. Take over."
-        )
-    spread = np.where(scaled, X.std(axis=0), 1.0)
-    spread[spread == 0] = 1.0
-    sampler = SMOTE(random_state=seed % 2**32, k_neighbors=min(NEIGHBOURS, least - 1))
-    made, labels = sampler.fit_resample(X / spread, y)
-    made = made * spread
-    made[:, ~scaled] = np.round(made[:, ~scaled])
-    made[: len(X)] = X  # without the rounding of there and back
-    return made, labels

@@ -4,6 +4,7 @@ from .contact import contact_sheet
 from .distributions import histograms
 from .hidden import hidden_layers
 from .regions import decision_regions
+from .reliability import reliability
 from .starting import learning_rates, signals
 from .surface import error_surface
 from .weights import first_layer
@@ -16,5 +17,6 @@ __all__ = [
     "hidden_layers",
     "histograms",
     "learning_rates",
+    "reliability",
     "signals",
 ]
