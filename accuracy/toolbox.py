@@ -30,6 +30,7 @@ class Subject:
 
 SUBJECTS: dict[str, Subject] = {
     "second-order": Subject("Conjugate gradients, Levenberg-Marquardt, SAM, accumulation", "second_order"),
+    "starting": Subject("Starting: first weights and learning rates", "starting"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "images": Subject("Images", "images"),
 }
