@@ -165,7 +165,7 @@ def test_the_suggested_rate_trains_well(digits, optimizer, low, high):
     X, y = digits
     report = deep(layers=1).find_learning_rate(X, y, optimizer=optimizer)
     assert low < report.suggestion < high
-    assert report.suggestion == report.lowest / 3
+    assert report.suggestion == report.lowest / 2
     assert report.steepest < report.lowest
     rule = type(cr.optim.rules.make_optimizer(optimizer, {}))(report.suggestion)
     net = deep(layers=1)
