@@ -31,6 +31,7 @@ class Subject:
 SUBJECTS: dict[str, Subject] = {
     "second-order": Subject("Conjugate gradients, Levenberg-Marquardt, SAM, accumulation", "second_order"),
     "imbalance": Subject("Classes of unequal size", "imbalance"),
+    "starting": Subject("Starting: first weights and learning rates", "starting"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "images": Subject("Images", "images"),
 }

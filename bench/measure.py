@@ -102,3 +102,14 @@ def import_time(rounds, progress):
         "numpy_seconds": numpy_alone - start,
         "loads": run_code(code)[1].split(),
     }
+
+
+def unused(networks, optimizers, rounds, progress):
+    """Microseconds a step of whole fits without any training tool, of their loop, and of the steps alone."""
+    found = {}
+    for name, optimizer in product(networks, optimizers):
+        progress.show("tools unused", f"{NETWORKS[name].label}, {optimizer}")
+        # long enough that what a fit does once, checking the data, does not count
+        job = {"network": name, "optimizer": optimizer, "rounds": rounds, "seconds": 0.4}
+        found[f"{NETWORKS[name].label}, {optimizer}"] = run_worker("workers.unused", job, 1)
+    return found

@@ -244,6 +244,18 @@ def memory_table(peaks):
     return heading + table(["network/batch", *shown(peaks)], [row])
 
 
+def unused_table(found):
+    heading = (
+        "## Training tools that are not used\n\nMicroseconds of the processor a step, one thread: of whole "
+        "fits without callbacks, validation,\nregularisers or any other tool; of the loop that a fit runs "
+        "its steps with, and nothing after an\nepoch; of the compiled steps alone. The ratio, of fit to "
+        "loop, is what all tools together cost when\nunused; its target is 1.05.\n\n"
+    )
+    columns = ("fit", "loop", "bare", "ratio")
+    rows = [[name, *(f"{times[c]:.2f}" for c in columns)] for name, times in found.items()]
+    return heading + table(["network/batch, rule", "fit", "loop", "steps", "ratio"], rows)
+
+
 def measured(readings, name, known):
     """Those of `known`, in its order, that there are readings of."""
     return [value for value in known if any(r[name] == value for r in readings)]

@@ -31,6 +31,7 @@ SECTIONS = {
     "estimators": "fit and predict of MLPClassifier beside scikit-learn's",
     "compile": "chainrule's compile time and import time",
     "memory": "peak memory",
+    "unused": "what chainrule's training tools cost a step when none is used",
 }
 
 
@@ -118,6 +119,13 @@ def run(options, libraries, progress):
             progress.note(result["failures"][-1])
     if "memory" in options.sections:
         result["peak_memory_mib"] = measure.peak_memory(libraries, progress)
+    if "unused" in options.sections and "chainrule" in libraries:
+        try:
+            rounds = 5 if quick else 25
+            result["unused"] = measure.unused(QUICK, OPTIMIZERS, rounds, progress)
+        except WorkerError as error:
+            result["failures"].append(f"chainrule's tools unused: {error}")
+            progress.note(result["failures"][-1])
     progress.done()
     return result
 
@@ -145,6 +153,8 @@ def markdown(result):
         parts.append(report.import_table(result["import"]))
     if result.get("peak_memory_mib"):
         parts.append(report.memory_table(result["peak_memory_mib"]))
+    if result.get("unused"):
+        parts.append(report.unused_table(result["unused"]))
     if result["failures"]:
         parts.append("## Failed\n\n" + "\n".join(f"- {line}" for line in result["failures"]) + "\n")
     return "\n".join(parts)

@@ -36,6 +36,7 @@ NEED_STEPS = (
     *(("network", key) for key in ("max_norm", "input_noise", "mixup")),
 )
 """Settings that say nothing to an optimizer that takes all rows at once."""
+LSUV, LSUV_SETTINGS = "lsuv", ("max_iterations", "rows", "tolerance")
 LEAST_SPREAD, LARGEST_SPREAD = 1e-15, 1e15  # of a target, whose square must fit into float32
 
 
@@ -176,7 +177,7 @@ def make_network(
     weights = {
         "l1": settings.get("network", "l1", 0.0),
         "l2": settings.get("network", "l2", 0.0),
-        "init": None if start is None else _make(settings, "init", INITS, start),
+        "init": None if start in (None, LSUV) else _make(settings, "init", INITS, start),
     }
     mean, spread = _mean_and_spread(table.name, X, encoding)
     if even:
@@ -210,7 +211,20 @@ def make_network(
                     "float32 cannot hold. Use another unit."
                 )
             layers.append(Rescale([y.mean()], [unit or 1.0]))
-        return Network(layers, loss=goal.loss, mixup=settings.get("network", "mixup", 0.0))
+        network = Network(layers, loss=goal.loss, mixup=settings.get("network", "mixup", 0.0))
+        if start == LSUV:
+            network.build_lsuv(X, seed=settings.get("training", "seed", 0), **_settings_of_lsuv(settings))
+        return network
+
+
+def _settings_of_lsuv(settings: Settings) -> dict[str, Any]:
+    """What --init-option states of it."""
+    own = settings.own("init")
+    for key in own:
+        if key not in LSUV_SETTINGS:
+            label = str(settings.label("init", key)).removesuffix(key).rstrip(" :")
+            raise unknown_name(f"{label}: setting of {LSUV}", key, LSUV_SETTINGS)
+    return own
 
 
 def _activations(settings: Settings, layers: int) -> list[str]:

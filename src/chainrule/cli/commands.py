@@ -42,6 +42,8 @@ IMAGES = "Images"
         "train wine --stop cross-validated --epochs 200",
         "train digits --epochs 500 --checkpoint runs --resume",
         "train breast-cancer --sampling balanced --threshold f1",
+        "train digits --find-rate",
+        "train digits --log runs.csv",
         "train digits --config net.toml",
         "train digits --augment rotate=10,zoom=0.1 --contact-sheet seen.png",
         "train flowers --image-size 32x32 --augment flip=horizontal",
@@ -88,6 +90,35 @@ def train(
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder, if there is one.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add a line for each epoch there: .csv or .jsonl."),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the training there for TensorBoard.")
+    ] = None,
+    mlflow: Annotated[
+        Text,
+        typer.Option(metavar="EXPERIMENT", help="Log the training to MLflow, to MLFLOW_TRACKING_URI."),
+    ] = None,
+    find_rate: Annotated[
+        bool,
+        typer.Option(
+            "--find-rate", help="Train nothing; show the loss as the learning rate rises, and suggest one."
+        ),
+    ] = False,
+    overfit_batch: Annotated[
+        bool,
+        typer.Option(
+            "--overfit-batch", help="Train nothing; see whether a copy can learn one batch by heart."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Train and write nothing; check everything, and tell what it would take."
+        ),
     ] = False,
     as_json: JsonOption = False,
     hidden: Annotated[
@@ -151,7 +182,7 @@ def train(
         option_of(
             NETWORK,
             "NAME",
-            "How weights are drawn. [default: what suits the activation] There are {inits}.",
+            "How weights are drawn. [default: what suits the activation] There are {inits}, lsuv.",
         ),
     ] = None,
     init_option: Annotated[Pairs, pairs_of(NETWORK, "--init-option", "the drawing of weights")] = None,
@@ -348,7 +379,18 @@ def train(
     """Train a network and test it on rows held back."""
     from .train import Request
     from .train import train as run
+    from .trying import Tracking, trial_of
 
+    tracking = Tracking(log, tensorboard, mlflow)
+    trials = {"--find-rate": find_rate, "--overfit-batch": overfit_batch, "--dry-run": dry_run}
+    written = {
+        "--model": model,
+        "--plot": None if find_rate else plot,
+        "--confusion": confusion,
+        "--checkpoint": checkpoint,
+        "--contact-sheet": contact_sheet,
+        **dict.fromkeys(tracking.stated, True),
+    }
     kinds = tuple(column or ())
     request = Request(
         data=data,
@@ -365,6 +407,8 @@ def train(
         checkpoint=checkpoint,
         resume=resume,
         contact_sheet=contact_sheet,
+        tracking=tracking,
+        trial=trial_of(trials, written),
     )
     run(request, context.params)
 

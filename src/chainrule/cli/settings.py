@@ -299,6 +299,9 @@ class Settings:
         return type(error)(text)
 
 
+_CALL = re.compile(r"^(fit|build_lsuv|dry_run|find_learning_rate|overfit_one_batch): ")
+
+
 def _shown(value: Any) -> str:
     """A value as it is written on a command line."""
     if isinstance(value, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..checks import counted
@@ -16,8 +16,14 @@ LONGER = 3  # times the usual epochs: the folds look for where more would be too
 RATE = 0.001
 
 
-def stops_by_folds(settings: Settings, checkpoint: bool) -> bool:
+def stops_by_folds(settings: Settings, others: Sequence[str]) -> bool:
     """Whether cross-validation is to say how long to train.
+
+    Parameters
+    ----------
+    settings : Settings
+    others : sequence of str
+        What was stated beside them and is for a single fit, by option.
 
     Raises
     ------
@@ -32,9 +38,8 @@ def stops_by_folds(settings: Settings, checkpoint: bool) -> bool:
                     f"{label} is for --stop cross-validated. Pass that as well, or leave it out."
                 )
         return False
-    others = [settings.label("training", key) for key in ("early_stopping", "validation_size")]
-    others.append("--checkpoint" if checkpoint else None)
-    for other in others:
+    labels = [settings.label("training", key) for key in ("early_stopping", "validation_size")]
+    for other in (*labels, *others):
         if other is not None:
             raise ParameterError(
                 f"{stop} cross-validated and {other} contradict each other: every row to train on is trained "

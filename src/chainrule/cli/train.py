@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ from .settings import Settings, gather
 from .split import Purpose, hold_back, split_by_column
 from .stopping import defaults_of_folds, folds_of, stops_by_folds
 from .truth import matching
+from .trying import Tracking, try_out
 
 if TYPE_CHECKING:
     import polars
@@ -79,6 +80,9 @@ class Request:
         The folder of checkpoints.
     resume : bool
     contact_sheet : Path or None
+    tracking : Tracking
+    trial : str or None
+        One of `TRIALS`, in place of a training.
     """
 
     data: str
@@ -95,6 +99,8 @@ class Request:
     checkpoint: Path | None = None
     resume: bool = False
     contact_sheet: Path | None = None
+    tracking: Tracking = field(default_factory=Tracking)
+    trial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,9 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     usual = defaults(table.rows)
     if shape is not None:
         usual = dataclasses.replace(usual, pieces=0)
-    by_folds = stops_by_folds(settings, request.checkpoint is not None)
+    single = ["--checkpoint"] if request.checkpoint is not None else []
+    single += [*request.tracking.stated, *(["--dry-run"] if request.trial == "--dry-run" else [])]
+    by_folds = stops_by_folds(settings, single)
     if by_folds:
         usual = defaults_of_folds(usual)
     patience = _patience(settings)
@@ -164,10 +172,13 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if balance.resample is not None:
         line = f"{counted(rows, 'row')} to train on after --resample {balance.resample}"
         (tell if request.as_json else print)(line)
+    sys.stdout.flush()  # before the progress bar, which goes to standard error
+    if request.trial is not None:
+        _try_out(taken, network, rule, balance, usual, patience, request, change)
+        return
     if request.contact_sheet is not None and change is not None:  # before the training: to be looked at
         seed = settings.get("training", "seed", 0)
         write_whole(request.contact_sheet, sheet(request.contact_sheet, train.X, train.y, change, seed))
-    sys.stdout.flush()  # before the progress bar, which goes to standard error
     history, stopping = _fit(taken, network, rule, balance, usual, patience, request, by_folds, change)
     baseline = fit_baseline(goal.task, train.X, train.y)
     test, held = parts["test"], parts.get("validation", train)
@@ -231,7 +242,9 @@ def _check(request: Request) -> None:
     if request.model is not None:
         need_skops()
     files = [path for path in (request.data, request.test) if path not in BUILT_IN]
-    check_outputs({"--model": request.model, **pictures}, [*files, request.config])
+    outputs = {"--model": request.model, **pictures, "--log": request.tracking.log}
+    check_outputs(outputs, [*files, request.config])
+    request.tracking.callbacks()
     if request.test is not None and request.split is not None:
         raise ParameterError("--test and --split both say which rows to test on. Give one of them.")
     if request.resume and request.checkpoint is None:
@@ -351,6 +364,37 @@ def _fit(
     change: Placed | None,
 ) -> tuple[History, StoppingReport | None]:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
+    train = parts["train"]
+    settings = balance.settings
+    arguments, whole = _arguments(parts, rule, balance, usual, patience, request, change)
+    stopping = None
+    with spoken(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
+        if by_folds:
+            stopping = network.fit_cross_validated_stopping(
+                train.X, train.y, **arguments, **folds_of(settings, len(train.y))
+            )
+            history = stopping.trained
+        else:
+            history = network.fit(train.X, train.y, **arguments, **whole)
+    if history.diverged:
+        advice = "another --optimizer"
+        if not rule.whole_batch:
+            advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
+        raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
+    return history, stopping
+
+
+def _arguments(
+    parts: Mapping[str, Rows],
+    rule: Optimizer,
+    balance: Balance,
+    usual: Defaults,
+    patience: int | None,
+    request: Request,
+    change: Placed | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `Network.fit` is called with: what any training has, and what only a single one has."""
     train, validation = parts["train"], parts.get("validation")
     rows, settings = len(train.y), balance.settings
     batch_size = _batch_size(settings, usual, rule, rows)
@@ -362,6 +406,7 @@ def _fit(
         callbacks.append(EarlyStopping(f"val_{monitor}", patience=patience))
     if request.checkpoint is not None:
         callbacks.append(Checkpoint(request.checkpoint, every_minutes=MINUTES))
+    callbacks += request.tracking.callbacks()
     arguments: dict[str, Any] = {
         "optimizer": rule,
         "batch_size": batch_size,
@@ -373,30 +418,32 @@ def _fit(
         "transform": change,
         "accumulate": accumulate,
     }
-    stopping = None
-    with spoken(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
-        if by_folds:
-            stopping = network.fit_cross_validated_stopping(
-                train.X, train.y, **arguments, **folds_of(settings, rows)
-            )
-            history = stopping.trained
-        else:
-            history = network.fit(
-                train.X,
-                train.y,
-                **arguments,
-                validation_data=None if validation is None else (validation.X, validation.y),
-                metrics=() if monitor == "loss" else monitor,
-                callbacks=callbacks,
-                resume=request.resume,
-            )
-    if history.diverged:
-        advice = "another --optimizer"
-        if not rule.whole_batch:
-            advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
-        raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
-    return history, stopping
+    validated = None if validation is None else (validation.X, validation.y)
+    whole = {
+        "validation_data": validated,
+        "metrics": () if monitor == "loss" else monitor,
+        "callbacks": callbacks,
+        "resume": request.resume,
+    }
+    return arguments, whole
+
+
+def _try_out(
+    parts: Mapping[str, Rows],
+    network: Network,
+    rule: Optimizer,
+    balance: Balance,
+    usual: Defaults,
+    patience: int | None,
+    request: Request,
+    change: Placed | None,
+) -> None:
+    """Make the trial that is asked for in place of a training."""
+    arguments, whole = _arguments(parts, rule, balance, usual, patience, request, change)
+    rows = parts["train"].X, parts["train"].y
+    with spoken(balance.settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=RuntimeWarning)
+        try_out(str(request.trial), network, rows, arguments, whole, request.plot, request.as_json)
 
 
 def _batch_size(settings: Settings, usual: Defaults, rule: Optimizer, rows: int) -> int:

@@ -76,10 +76,9 @@ class DryRunReport:
 
     def to_json(self) -> dict[str, Any]:
         """What JSON can hold; NaN and infinity are None."""
-        found = dict(self.__dict__)
-        found["losses"] = [x if math.isfinite(x) else None for x in self.losses]
-        found["measures"] = {k: x if math.isfinite(x) else None for k, x in self.measures.items()}
-        return found
+        found = {name: _finite(value) for name, value in self.__dict__.items()}
+        found["losses"] = [_finite(x) for x in self.losses]
+        return found | {"measures": {name: _finite(x) for name, x in self.measures.items()}}
 
     def __str__(self) -> str:
         size = f"{counted(self.rows, 'row')} in batches of {self.batch_size:,}"
@@ -104,6 +103,10 @@ class DryRunReport:
         lines.append(f"memory      about {self.memory / MEBI:,.1f} MiB beside the data")
         lines.append("Nothing was changed or written.")
         return "\n".join(lines)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _wrapped(title: str, parts: Sequence[str]) -> list[str]:

@@ -190,7 +190,7 @@ class Network(DecidingNetwork):
         """Train a copy for some steps while the learning rate rises, and tell which rate to begin with.
 
         The network itself stays as it is, weights and all. The rate grows by one factor a step, and the test
-        ends where the loss is about twice what it was. Suggested is a third of the rate at the bottom of the
+        ends where the loss is about twice what it was. Suggested is half of the rate at the bottom of the
         first valley of the smoothed losses.
 
         Parameters

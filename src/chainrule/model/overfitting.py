@@ -67,6 +67,14 @@ class OverfitReport:
     def __bool__(self) -> bool:
         return self.learned
 
+    def to_json(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        names = ("learned", "rows", "steps", "first", "last", "constant", "least", "wanted")
+        found = [] if self.diagnosis is None else [finding.to_json() for finding in self.diagnosis]
+        values = {name: getattr(self, name) for name in names}
+        finite = {name: x if np.isfinite(x) else None for name, x in values.items()}
+        return {**finite, "findings": found}
+
     def __str__(self) -> str:
         what = f"One batch of {counted(self.rows, 'row')}, {counted(self.steps, 'step')} of {self.optimizer}"
         lines = [f"{what}, without dropout and penalties:"]
@@ -146,7 +154,7 @@ def overfit_one_batch(
         callbacks=[Learned(wanted)],
     )
     last = history.loss[-1] if history.loss else float("nan")
-    learned = last <= wanted
+    learned = bool(last <= wanted)
     diagnosis = None
     if not learned:
         diagnosis = own.diagnose(*given, history=history, batch_size=len(chosen), seed=seed)

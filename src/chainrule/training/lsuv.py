@@ -149,7 +149,8 @@ def _variance(
     network._take({f"{name}.W": W})
     feed[leaf] = network[name].value("W")
     (z,) = interpret([sums], feed)
-    found = float(np.var(z, dtype=np.float64))
+    with np.errstate(all="ignore"):  # what is not finite is said below
+        found = float(np.var(z, dtype=np.float64))
     if not np.isfinite(found) or found == 0:
         what = "are the same for all rows and units" if found == 0 else "are not finite"
         raise DataError(

@@ -31,7 +31,7 @@ RUNNING = 0.9  # of the running mean that tells when to end
 WINDOW = 8  # which part of the steps losses are smoothed over
 FALLEN = 0.05  # the least fall, as a share of the first loss, from which a rate is suggested
 RISEN = 0.25  # of the fall so far: a rise after which another valley is no longer the same one
-SHARE = 3  # the suggestion is the valley's rate divided by this: of 1, 3 and 10 it trained best
+SHARE = 2  # the suggestion is the valley's rate divided by this: away from where the loss rises again
 LINES, BAR = 16, 34  # of the table, and letters of its bars
 
 
@@ -72,7 +72,7 @@ class RateReport:
     steepest : float or None
         The rate at which they fall most, on the way there.
     suggestion : float or None
-        The rate to begin with: a third of `lowest`.
+        The rate to begin with: half of `lowest`.
     optimizer : str
     """
 

@@ -174,12 +174,12 @@ class CSVLogger(LineLogger):
 
     Examples
     --------
-    >>> import os, tempfile
+    >>> import pathlib, tempfile
     >>> import chainrule as cr
-    >>> path = os.path.join(tempfile.mkdtemp(), "runs.csv")
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "runs.csv")
     >>> net = cr.Network([cr.Dense(1)], loss="mse")
     >>> history = net.fit([[1.0], [2.0]], [1.0, 2.0], epochs=2, verbose=False, callbacks=[cr.CSVLogger(path)])
-    >>> print(open(path).readline(), end="")
+    >>> print(path.read_text().splitlines()[0])
     run,epoch,loss,learning_rate,seconds
     """
 
