@@ -15,6 +15,7 @@ from table import table
 
 FEW, FEW_EPOCHS = 5_000, 30  # images and epochs of what each change does
 SEEDS = 2  # of it
+ENGINE = "numba"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Recipe:
             batch_size=self.batch_size,
             epochs=self.epochs,
             seed=seed,
-            engine="numba",
+            engine=ENGINE,
             verbose=verbose,
             transform=cr.Augment((28, 28), **self.changes) if self.changes else None,
         )

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+import images
 import run
 from checks import Check, Line
-from mnist import data_folder
+from mnist import Images, data_folder
 
 
 def checked(monkeypatch, *lines):
@@ -68,3 +69,40 @@ def test_results_are_written_where_asked(monkeypatch, tmp_path):
     monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
     assert run.main(["books", "--write"]) == 0
     assert run.RESULTS.read_text(encoding="utf-8").startswith("# Accuracy\n")
+
+
+# augmentation on images -----------------------------------------------------------------------
+
+
+def bars(rows, seed):
+    """Images with one bright line, whose place is the class."""
+    y = np.random.default_rng(seed).integers(0, 10, rows)
+    X = np.zeros((rows, 28, 28), np.float32)
+    X[np.arange(rows), 2 * y + 4] = 1
+    return Images(X.reshape(rows, 784), y)
+
+
+@pytest.mark.parametrize(("asked", "met"), [(0.5, True), (1.01, False)])
+def test_augmentation_reports_what_each_network_reaches(monkeypatch, asked, met):
+    recipe = images.Recipe(8, 6, 16, 0.02, 0.1, {"noise": 0.01})
+    monkeypatch.setattr(images, "mnist", lambda: (bars(150, 0), bars(50, 1), bars(40, 2)))
+    monkeypatch.setattr(images, "ASKED", ((recipe, asked, "0.9"),))
+    monkeypatch.setattr(images, "NARROW", recipe)
+    monkeypatch.setattr(images, "ENGINE", "numpy")
+    monkeypatch.setattr(images, "FEW", 100)
+    monkeypatch.setattr(images, "FEW_EPOCHS", 2)
+    monkeypatch.setattr(images, "EACH", {"none": {}, "noise": {"noise": 0.1}})
+    told = []
+    text, well = images.report(2, told.append)
+    assert well is met
+    assert f"| {'yes' if met else 'no'} |" in text.replace("  ", " ").replace("  ", " ")
+    assert "784-8-10, dropout 0.1; noise 0.01" in text
+    assert "Changing 200 images so (rotate=7.5, zoom=0.08, elastic=26) takes" in text
+    assert len(told) == 4
+
+
+def test_augmentation_without_images_is_skipped(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    text, met = images.report(None, print)
+    assert met
+    assert text.startswith(f"Skipped. {tmp_path / 'mnist.npz'} is not there.")

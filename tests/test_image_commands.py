@@ -1,6 +1,7 @@
 """Images on the command line: folders to train on and to ask about, augmentation, contact sheets."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -104,6 +105,16 @@ def test_the_network_sees_what_the_contact_sheet_shows(run, monkeypatch):
     assert "Contact sheet: s.svg" in out
     with open("s.svg", encoding="utf-8") as file:
         assert file.read(100).startswith("<?xml")
+
+
+def test_names_of_files_may_be_any_bytes(run, shapes, tmp_path):
+    trained(run, shapes, *SMALL, "--model", "m")
+    old = tmp_path / "shapes/lying/01.png"
+    try:
+        old.rename(os.fsdecode(os.fsencode(old.parent) + b"/0\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert "lying,lying/0?.png\n" in run("predict", "m", shapes)[0]
 
 
 def test_augmented_rows_are_put_back_in_the_order_of_the_inputs():

@@ -103,10 +103,15 @@ def folder_frame(data: str, reading: Reading, labels: bool) -> polars.DataFrame:
             f"chainrule: {printable(data)}: {counted(len(found.corrupt), 'image')} cannot be read and "
             f"{'is' if len(found.corrupt) == 1 else 'are'} left out: {printable(', '.join(named))}{others}"
         )
-    columns: dict[str, Any] = {FILE: found.files}
+    columns: dict[str, Any] = {FILE: _text(found.files)}
     if found.y is not None:
-        columns[CLASS] = found.y
+        columns[CLASS] = _text(found.y.tolist())
     return pl.DataFrame(columns | dict(zip(pixel_names(reading.shape), found.X.T, strict=True)))
+
+
+def _text(names: list[str]) -> list[str]:
+    """Names of files as text; bytes in them that are no text become question marks."""
+    return [name.encode("utf-8", "replace").decode("utf-8") for name in names]
 
 
 def keep_shape(network: Network, shape: tuple[int, ...] | None) -> None:

@@ -274,8 +274,8 @@ class Augment:
         angle = self._either(u[2]) * math.radians(self.rotate)
         size = 1 + self._either(u[3]) * self.zoom
         cosine, sine = np.cos(angle) / size, np.sin(angle) / size
-        down = np.where(u[4] < 0.5, -1, 1) if self.flip in ("vertical", "both") else 1
-        across = np.where(u[5] < 0.5, -1, 1) if self.flip in ("horizontal", "both") else 1
+        down = self._mirror(u[4]) if self.flip in ("vertical", "both") else 1
+        across = self._mirror(u[5]) if self.flip in ("horizontal", "both") else 1
         rows = (down * cosine * y + np.float32(middle[0])) + down * sine * x
         columns = across * cosine * x + (np.float32(middle[1]) - across * sine * y)
         if self.elastic:
@@ -291,6 +291,11 @@ class Augment:
     def _either(u: Array) -> Array:
         """From -1 to 1."""
         return 2 * u - 1
+
+    @staticmethod
+    def _mirror(u: Array) -> Array:
+        """-1 or 1, as float32."""
+        return np.where(u < 0.5, np.float32(-1), np.float32(1))
 
     def _smooth(self, size: int) -> Array:
         """The matrix that smooths a column of so many numbers, beyond which are zeros."""
