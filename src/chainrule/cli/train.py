@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import warnings
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted, need_matplotlib
+from ..ensembles.ensemble import Ensemble
 from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..nn.dense import Dense
@@ -32,6 +34,15 @@ from ..training.loop import tell
 from ..training.storage import write_whole
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
+from .ensembles import (
+    Course,
+    Several,
+    asked_for,
+    in_words,
+    measured_members,
+    train_several,
+    train_student,
+)
 from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture, learning_curves
 from .report import report, scores, summarise
@@ -92,6 +103,25 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes
+    ----------
+    predictor : Network or Ensemble
+    history : History or Course
+    stopping : StoppingReport or None
+    ensemble : Ensemble or None
+        Also where a network has learned from it.
+    """
+
+    predictor: Network | Ensemble
+    history: History | Course
+    stopping: StoppingReport | None
+    ensemble: Ensemble | None
+
+
+@dataclass(frozen=True)
 class Rows:
     """Encoded rows and their targets."""
 
@@ -122,25 +152,38 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     by_folds = stops_by_folds(settings, request.checkpoint is not None)
     if by_folds:
         usual = defaults_of_folds(usual)
+    several = asked_for(settings, request.plot)
     patience = _patience(settings)
-    places = _split(table, goal, settings, request, usual, patience is not None)
+    patient = patience is not None and (several is None or several.holds_back)
+    places = _split(table, goal, settings, request, usual, patient)
     given = _given_test(table, request, separator)
     counts = {name: len(rows) for name, rows in places.items()}
     if given is not None:
         counts["test"] = given.frame.height
     encoding, parts = _encoded(table, goal, places, given, settings.get("training", "seed", 0))
-    network = make_network(table, parts["train"].X, parts["train"].y, encoding, goal, settings, usual)
-    rule = make_optimizer(settings, parts["train"].y if goal.in_unit else None, usual)
+    X, y = parts["train"].X, parts["train"].y
+    if several is not None and several.kind == "snapshot":
+        usual = dataclasses.replace(usual, schedule=None)
+    network = make_network(table, X, y, encoding, goal, settings, usual)
+    rule = make_optimizer(settings, y if goal.in_unit else None, usual)
+    student = None
+    if several is not None and several.student is not None:
+        small = settings.but("network", "hidden", several.student, "--distill")
+        student = make_network(table, X, y, encoding, goal, small, dataclasses.replace(usual, dropout=0.0))
     for line in _describe(table, encoding, network, goal, counts, settings):
         (tell if request.as_json else print)(line)
+    if several is not None:
+        (tell if request.as_json else print)(several.describe())
     sys.stdout.flush()  # before the progress bar, which goes to standard error
-    history, stopping = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds)
-    baseline = fit_baseline(goal.task, parts["train"].X, parts["train"].y)
+    asked = several, student
+    trained = _fit(parts, network, rule, goal, settings, usual, patience, request, by_folds, asked)
+    predictor, history, stopping = trained.predictor, trained.history, trained.stopping
+    baseline = fit_baseline(goal.task, X, y)
     test = parts["test"]
     result: dict[str, Any] = {
         "task": goal.task,
         "rows": counts,
-        "test": scores(network, test.X, test.y, table.name),
+        "test": scores(predictor, test.X, test.y, table.name),
         "baseline": baseline.scores(test.X, test.y),
         "seconds": round(history.seconds, 3),
         "epochs": history.epochs,
@@ -150,19 +193,23 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     }
     if stopping is not None:
         result["stopping"] = stopping.to_json()
-    training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
+    if several is not None and trained.ensemble is not None:
+        result["ensemble"] = measured_members(several, trained.ensemble, test, table.name)
+    training = {**result, "loss_name": predictor.loss, "seed": settings.get("training", "seed", 0)}
     training |= {
         "batch_size": _batch_size(settings, usual, rule, counts["train"]),
         "history": history.to_json(),
     }
     if request.model is not None:
-        keep(network, table, encoding, baseline.usual, baseline.linear, training)
-        network.save(request.model)
-    if request.plot is not None:
+        keep(predictor, table, encoding, baseline.usual, baseline.linear, training)
+        predictor.save(request.model)
+    if request.plot is not None and isinstance(history, History):
         write_whole(request.plot, learning_curves(history, table.name, request.plot.suffix))
     if request.confusion is not None:
-        matrix = network.confusion_matrix(test.X, test.y)
-        picture = confusion_picture(matrix, network.classes.tolist(), table.target, request.confusion.suffix)
+        matrix = predictor.confusion_matrix(test.X, test.y)
+        picture = confusion_picture(
+            matrix, predictor.classes.tolist(), table.target, request.confusion.suffix
+        )
         write_whole(request.confusion, picture)
     if request.as_json:
         told = {column.name: column.kind for column in encoding.columns}
@@ -175,7 +222,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         return
     if stopping is not None:
         print(f"\n{stopping}")
-    _conclude(request, result, network, test, history, "test" if given is not None else _those(places))
+    _conclude(request, result, predictor, test, history, "test" if given is not None else _those(places))
 
 
 def _check(request: Request) -> None:
@@ -297,7 +344,8 @@ def _fit(
     patience: int | None,
     request: Request,
     by_folds: bool,
-) -> tuple[History, StoppingReport | None]:
+    asked: tuple[Several | None, Network | None],
+) -> Trained:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train, validation = parts["train"], parts.get("validation")
     rows = len(train.y)
@@ -320,7 +368,10 @@ def _fit(
         "seed": settings.get("training", "seed", 0),
         "engine": settings.get("training", "engine", "auto"),
     }
-    stopping = None
+    stopping = ensemble = None
+    predictor: Network | Ensemble = network
+    history: History | Course
+    several, student = asked
     with spoken(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
         if by_folds:
@@ -328,6 +379,20 @@ def _fit(
                 train.X, train.y, **arguments, **folds_of(settings, rows)
             )
             history = stopping.trained
+        elif several is not None:
+            if not settings.label("training", "epochs"):
+                arguments["epochs"] = several.epochs(arguments["epochs"])
+            held = None if validation is None else (validation.X, validation.y)
+            more = {"callbacks": callbacks, "resume": request.resume}
+            ensemble, history = train_several(
+                several, network, (train.X, train.y), held, {**arguments, **more}
+            )
+            predictor = ensemble
+            if student is not None and not history.diverged:
+                folder = request.checkpoint and request.checkpoint / "student"
+                own = [Checkpoint(folder, every_minutes=MINUTES)] if folder else []
+                more["callbacks"] = own
+                predictor, history = train_student(ensemble, student, train.X, {**arguments, **more})
         else:
             history = network.fit(
                 train.X,
@@ -342,7 +407,7 @@ def _fit(
         if not rule.whole_batch:
             advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
         raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
-    return history, stopping
+    return Trained(predictor, history, stopping, ensemble)
 
 
 def _batch_size(settings: Settings, usual: Defaults, rule: Optimizer, rows: int) -> int:
@@ -386,7 +451,12 @@ def _those(places: Mapping[str, Array]) -> str:
 
 
 def _conclude(
-    request: Request, result: dict[str, Any], network: Network, test: Rows, history: History, those: str
+    request: Request,
+    result: dict[str, Any],
+    predictor: Network | Ensemble,
+    test: Rows,
+    history: History | Course,
+    those: str,
 ) -> None:
     """Print how it ended, how good it is, and what can be done with it."""
     if history.stopped is not None:
@@ -397,8 +467,10 @@ def _conclude(
         "test": f"of {printable(str(request.test))}",
     }
     print(f"\nOn the {counted(result['rows']['test'], 'row')} {words[those]}:\n")
-    print(report(network, test.X, test.y, request.data))
+    print(report(predictor, test.X, test.y, request.data))
     print(f"\n{summarise(result)}.")
+    if "ensemble" in result:
+        print(f"{in_words(result['ensemble'], isinstance(predictor, Network))}.")
     print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
     for what, path in (("Learning curves", request.plot), ("Confusion matrix", request.confusion)):
         if path is not None:
@@ -406,5 +478,7 @@ def _conclude(
     if request.model is None:
         print("Not saved: pass --model FILE to keep the network.")
     else:
-        name = printable(str(request.model))
-        print(f"Saved to {name}\nTo read what it computes: chainrule source {name}")
+        name, single = printable(str(request.model)), isinstance(predictor, Network)
+        print(f"Saved to {name}")
+        what = "read what it computes: chainrule source" if single else "see what is in it: chainrule inspect"
+        print(f"To {what} {name}")
