@@ -43,6 +43,8 @@ def distill(
     settings: Mapping[str, Any],
 ) -> tuple[Network, History]:
     """The trained student and its history; see `Ensemble.distill`."""
+    if not isinstance(student, Network):
+        raise ParameterError(f"distill: student must be a Network, got {student!r:.60}.")
     teacher = Teacher(ensemble, temperature, hard)
     if (y is None) == bool(teacher.hard):
         raise ParameterError(

@@ -206,7 +206,7 @@ def run_jobs(
     found: list[tuple[Network, History]] = []
     try:
         for network, history in Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(job)() for job in jobs
+            delayed(_run)(job) for job in jobs
         ):
             network._compiled = history.engine == "numba"  # which is lost on the way from another process
             found.append((network, history))
@@ -216,6 +216,11 @@ def run_jobs(
     except KeyboardInterrupt:
         return found, True
     return found, False
+
+
+def _run(job: Callable[[], tuple[Network, History]]) -> tuple[Network, History]:
+    """A function of the module, as Dask's backend wants it: it hashes what it is given to call."""
+    return job()
 
 
 def _measured(history: History) -> str:
