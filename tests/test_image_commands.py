@@ -224,8 +224,8 @@ def test_a_contact_sheet_needs_matplotlib(run, monkeypatch):
     assert "pip install 'chainrule[plot]'" in err
 
 
-def test_folds_are_trained_on_changed_images_too(run):
-    arguments = ["digits", "--stop", "cross-validated", "--folds", "2"]
+def test_folds_are_trained_on_changed_images_too(run, shapes):
+    arguments = [shapes, *SMALL, "--stop", "cross-validated", "--folds", "2"]
     plain = trained(run, *arguments)
-    changed = trained(run, *arguments, "--augment", "noise=3")
+    changed = trained(run, *arguments, "--augment", "noise=1")
     assert plain["loss"] < changed["loss"]
