@@ -82,7 +82,7 @@ RULES = [
 
 @pytest.mark.parametrize(
     ("rule", "reference", "settings", "engine"),
-    [*((*case, "numpy") for case in RULES), *((*RULES[k], "numba") for k in (1, 4, 5))],
+    [*((*case, "numpy") for case in RULES), (*RULES[1], "numba")],
     ids=lambda x: str(x)[:40],
 )
 def test_every_weight_goes_as_in_the_paper(rule, reference, settings, engine):
@@ -160,12 +160,11 @@ def test_quickprop_rests_where_there_is_no_slope_and_stays_finite():
     np.testing.assert_array_equal(found[:, 0], 0)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_delta_bar_delta_without_kappa_and_phi_is_gradient_descent(engine):
+def test_delta_bar_delta_without_kappa_and_phi_is_gradient_descent():
     runs = []
     for rule in (cr.DeltaBarDelta(0.1, kappa=0, phi=0), cr.SGD(0.1)):
         program, W, b = step_program(rule)
-        runner = runner_of(program, engine, {b: np.array([1.0, -2.0, 0.5])})
+        runner = runner_of(program, "numpy", {b: np.array([1.0, -2.0, 0.5])})
         for k in range(20):
             runner(0.01 * k, 0.1)
         runs.append(np.concatenate([runner.state[W].ravel(), runner.state[b]]))
