@@ -32,6 +32,7 @@ SUBJECTS: dict[str, Subject] = {
     "second-order": Subject("Conjugate gradients, Levenberg-Marquardt, SAM, accumulation", "second_order"),
     "imbalance": Subject("Classes of unequal size", "imbalance"),
     "starting": Subject("Starting: first weights and learning rates", "starting"),
+    "variants": Subject("Variants from the literature", "variants"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "images": Subject("Images", "images"),
 }

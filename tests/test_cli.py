@@ -659,6 +659,7 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
         ("train iris --optimizer levenberg_marquardt", "sums of squares, such as mse, half_sum and sum"),
         ("train diabetes --optimizer levenberg_marquardt", "Train fewer weights, or take another optimizer,"),
         ("train diabetes --hidden 2 --pieces 0 --l1 1 --optimizer levenberg_marquardt", "Take l2, or"),
+        ("train iris --optimizer delta_bar_delta --schedule cosine", "--schedule cosine does not go with op"),
         ("train iris --optimizer rprop --schedule cosine", "--schedule cosine does not go with optimizer rp"),
         ("train iris --schedule-option warmup=5", "--schedule-option warmup says nothing without a name: pa"),
         ("train iris --init-option gain=2", "says nothing without a name: pass --init as well"),

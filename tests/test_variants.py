@@ -6,9 +6,12 @@ from sklearn.base import clone
 from test_optim import ENGINES, runner_of, step_program, steps_of_b
 
 import chainrule as cr
+import first_order
+import variants
 from chainrule.autodiff.check import check_gradients, check_rule
 from chainrule.autodiff.gradient import gradient
 from chainrule.errors import GradientError, ParameterError, ShapeError, UnknownNameError
+from chainrule.examples.variants import Training, encoder
 from chainrule.graph.op import OPS
 from chainrule.graph.tensor import apply_record
 from chainrule.nn.activations import find_activation
@@ -77,9 +80,10 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    ("rule", "reference", "settings"), RULES, ids=lambda x: getattr(x, "__name__", str(x)[:40])
+    ("rule", "reference", "settings", "engine"),
+    [*((*case, "numpy") for case in RULES), (*RULES[1], "numba")],
+    ids=lambda x: str(x)[:40],
 )
 def test_every_weight_goes_as_in_the_paper(rule, reference, settings, engine):
     """Each of nine weights alone, on slopes that also change by themselves; later steps magnify rounding."""
@@ -156,12 +160,11 @@ def test_quickprop_rests_where_there_is_no_slope_and_stays_finite():
     np.testing.assert_array_equal(found[:, 0], 0)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_delta_bar_delta_without_kappa_and_phi_is_gradient_descent(engine):
+def test_delta_bar_delta_without_kappa_and_phi_is_gradient_descent():
     runs = []
     for rule in (cr.DeltaBarDelta(0.1, kappa=0, phi=0), cr.SGD(0.1)):
         program, W, b = step_program(rule)
-        runner = runner_of(program, engine, {b: np.array([1.0, -2.0, 0.5])})
+        runner = runner_of(program, "numpy", {b: np.array([1.0, -2.0, 0.5])})
         for k in range(20):
             runner(0.01 * k, 0.1)
         runs.append(np.concatenate([runner.state[W].ravel(), runner.state[b]]))
@@ -204,8 +207,9 @@ ALTERED = [
 NAMES = [a.text for a, _, _ in ALTERED]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("engine", "dtype"), [("numpy", "float64"), ("numpy", "float32"), ("numba", "float32")]
+)
 @pytest.mark.parametrize(("activation", "plain", "slope"), ALTERED, ids=NAMES)
 def test_values_keep_every_bit_and_slopes_are_those_of_the_formula(activation, plain, slope, dtype, engine):
     z = cr.placeholder((len(Z),), dtype, "z")
@@ -410,5 +414,75 @@ def test_the_command_line_takes_them(run, tmp_path):
     net = cr.load(tmp_path / "m")
     assert (net.optimizer.name, net.optimizer.mu) == ("quickprop", 1.5)
     assert any(repr(layer) == "Dense(5, 'logistic(flat_spot=0.1)')" for layer in net.layers)
-    _, err = run(*command, "--optimizer", "delta_bar_delta", "--schedule", "cosine", code=2)
-    assert "--schedule cosine does not go with optimizer delta_bar_delta" in " ".join(err.split())
+
+
+# the comparison -------------------------------------------------------------------------------
+
+
+def test_epochs_are_counted_on_the_steps_that_fit_makes():
+    """What is far from its target after 0, 1, 2, ... epochs of `fit` from the same weights."""
+    rows, rule = np.eye(5), cr.Quickprop(4.0)
+    training = Training(encoder(5, 2, "logistic"), rule, rows, rows)
+    counts = training.wrong(first_order.draws(3), 1.0, 4.0, 40)
+    random = first_order.draws(3)
+    W1, b1, W2, b2 = (random.uniform(-1, 1, shape) for shape in ((5, 2), (2,), (2, 5), (5,)))
+    for epochs in (0, 1, 7, 30):
+        hidden = cr.Dense(2, "logistic", weights=W1, bias=b1)
+        again = cr.Network(
+            [hidden, cr.Dense(5, "logistic", weights=W2, bias=b2)], loss="half_sum", dtype="float64"
+        )
+        if epochs:
+            again.fit(rows, rows, optimizer=rule, batch_size=5, epochs=epochs, engine="numba", **QUIET)
+        assert counts[epochs] == (np.abs(again.predict(rows) - rows) >= 0.4).sum()
+
+
+def test_starts_that_fail_are_counted_with_their_epochs():
+    rows = np.eye(8)
+    slow = Training(encoder(8, 3, "logistic"), cr.SGD(1e-3), rows, rows)
+    assert slow.epochs(0, 1e-3, most=3) == (150, 50)
+    quick = Training(encoder(8, 3, "logistic(flat_spot=0.1)"), cr.Quickprop(8.0), rows, rows)
+    whole, failed = quick.epochs(2, 8.0, most=400)
+    assert (failed, 0 < whole < 100) == (0, True)
+    epochs, failed = quick.epochs(2, 8.0, most=whole)  # one epoch too few for the first start
+    assert (failed, epochs > whole) == (epochs // whole, True)
+
+
+def test_a_training_that_diverges_has_learned_nothing():
+    rows = np.eye(5)
+    diverging = Training(encoder(5, 2, "logistic"), cr.SGD(1.0), rows, rows)
+    counts = diverging.wrong(first_order.draws(0), 1.0, np.nan, 10)
+    assert counts[1:].tolist() == [25] * 9
+
+
+def test_the_spirals_are_wielands():
+    X, T = first_order.spirals()
+    assert (X.shape, T.sum()) == ((194, 2), 97)
+    np.testing.assert_allclose(X[[0, 8, 97]], [[0, 6.5], [6, 0], [0, -6.5]], atol=1e-12)
+    assert with_shapes(first_order.with_shortcuts()) == [2, 12, 22, 32]
+
+
+def with_shapes(net):
+    net.build(2)
+    return [value.shape[0] for value in net.parameters.values() if value.ndim == 2]
+
+
+def test_an_encoders_report_names_what_is_asked(monkeypatch):
+    monkeypatch.setattr(
+        first_order,
+        "encoder_rules",
+        lambda rows: {
+            "gradient descent": ("logistic", first_order.rates(cr.SGD, 8.0)),
+            "descent, slopes + 0.1": (first_order.CURED, first_order.rates(cr.SGD, 8.0)),
+            "Rprop": ("logistic", first_order.rates(cr.Rprop, 0.1, 30.0)),
+            "quickprop": ("logistic", first_order.rates(cr.Quickprop, 8.0)),
+        },
+    )
+    monkeypatch.setattr(first_order, "PROBLEMS", [first_order.partial(first_order.encoders, 6, 3)])
+    monkeypatch.setattr(variants, "FILES", ("first_order",))
+    told = []
+    text, met = variants.report(3, told.append)
+    assert text.startswith("### Encoder 6-3-6, epochs of 6 rows")
+    assert "| Rprop                 |  0.1 |" in text  # of two rates the better one
+    assert met
+    assert text.endswith(": met.")
+    assert told[-1] == "encoder 6-3-6: quickprop"

@@ -132,7 +132,8 @@ def train(
             NETWORK,
             "NAMES",
             "Of the hidden layers: one for all, or one for each with commas between. [default: relu] "
-            "There are {activations}.",
+            "There are {activations}; 'logistic(flat_spot=0.1)' and 'tanh(slope=0.5)' have another "
+            "derivative.",
         ),
     ] = None,
     dropout: Annotated[

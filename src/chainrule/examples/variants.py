@@ -15,7 +15,7 @@ import numpy as np
 
 import chainrule as cr
 
-SOURCE = "Fahlman, An empirical study of learning speed in back-propagation networks (1988)"
+SOURCE = "Fahlman (1988), An empirical study of learning speed, CMU-CS-88-162"
 SECONDS = 5
 QUICK = {"seeds": 2}
 NEAR, MOST, SLICE = 0.4, 400, 50
@@ -44,15 +44,15 @@ class Training:
         answer: Callable[[cr.Tensor], cr.Tensor] = lambda output: output,
     ) -> None:
         net.build(X.shape[1])
-        made, graph = net.program(rule), net.graph
-        far = cr.abs(answer(graph.trained_outputs[0]) - graph.ts[0]) >= NEAR
-        wrong = far.astype("float64").sum()
+        graph = net.graph
+        made: Any = net.program(rule)
+        near = cr.abs(answer(graph.trained_outputs[0]) - graph.ts[0]) < NEAR
+        wrong = cr.where(near, 0.0, 1.0).sum()
         self.step = cr.compile(cr.Program(made.inputs, {"wrong": wrong}, made.updates), "numba")
         parameters = graph.parameters
         self.parameters = [(parameters[name], value.shape) for name, value in net.parameters.items()]
         memory = set(made.updates) - set(parameters.values())
-        shapes = {leaf: [int(str(size)) for size in leaf.shape] for leaf in memory}
-        self.memory: dict[Any, Any] = {leaf: np.zeros(shape) for leaf, shape in shapes.items()}
+        self.memory = {leaf: np.zeros(leaf.shape) for leaf in memory}
         self.tables = [X, T]
 
     def wrong(self, random: np.random.Generator, spread: float, rate: float, most: int) -> np.ndarray:

@@ -146,7 +146,8 @@ class Dense(Affine):
         The number of outputs.
     activation : str or callable
         linear, relu, tanh, logistic, hard_sigmoid, hard_tanh, softsign, leaky_relu, elu, selu, gelu, silu,
-        mish, softplus, exponential, or a function of a tensor that gives one of the same shape.
+        mish, softplus, exponential, or a function of a tensor that gives one of the same shape. With another
+        derivative by design, `activations.Sigmoid` and `activations.Tanh`, or "logistic(flat_spot=0.1)".
     weights : array-like, shape (inputs, units), optional
         Initial weights instead of drawn ones.
     bias : array-like, shape (units,), or False, optional
