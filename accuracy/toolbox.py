@@ -33,5 +33,6 @@ SUBJECTS: dict[str, Subject] = {
     "imbalance": Subject("Classes of unequal size", "imbalance"),
     "starting": Subject("Starting: first weights and learning rates", "starting"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
+    "regularising": Subject("What regularises", "regularising"),
     "images": Subject("Images", "images"),
 }
