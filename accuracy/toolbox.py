@@ -34,5 +34,6 @@ SUBJECTS: dict[str, Subject] = {
     "starting": Subject("Starting: first weights and learning rates", "starting"),
     "variants": Subject("Variants from the literature", "variants"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
+    "regularising": Subject("What regularises", "regularising"),
     "images": Subject("Images", "images"),
 }

@@ -304,6 +304,17 @@ def test_steps_on_parts_of_a_batch_count_once(average):
         np.testing.assert_allclose(parts.parameters[name], value, rtol=1e-12, atol=1e-15)
 
 
+def test_dry_runs_and_one_batch_do_not_wait_for_an_average():
+    layers = [cr.GaussianNoise(0.5), cr.Dense(32, "relu", max_norm=0.5), cr.Dense(3)]
+    net = cr.Network(layers, "cross_entropy", mixup=0.5)
+    rule = cr.Adam(0.01, average=SWA(30))
+    assert net.dry_run(X, Y, optimizer=rule, epochs=40).ok
+    with pytest.raises(ParameterError, match="starts with epoch 30"):
+        net.dry_run(X, Y, optimizer=rule, epochs=20)
+    assert net.overfit_one_batch(X, Y, optimizer=rule).learned
+    assert (net.mixup, net["hidden1"].max_norm, net.layers[0].std) == (0.5, 0.5, 0.5)
+
+
 # what is refused ------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 import tracemalloc
 import warnings
@@ -15,6 +16,8 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import ParameterError
+from ..optim.averaging import SWA
+from ..optim.rules import Adam, find_optimizer
 from ..training.callbacks import Callback, checked_callbacks
 from ..training.checkpoint import Checkpoint
 from ..training.data import split_tables
@@ -224,6 +227,9 @@ class _Trial:
     def fit(self, rows: int, epochs: int = 1, validated: bool = False) -> History:
         """Train on so many rows; what becomes of it is in the history."""
         given = dict(self.settings)
+        rule = find_optimizer(given.get("optimizer") or Adam())
+        if isinstance(rule.averaging, SWA):  # a few steps never come to its start
+            given["optimizer"] = dataclasses.replace(rule, average=SWA(1))
         for name in () if validated else ("validation_data", "metrics"):
             given.pop(name, None)
         if given.get("sample_weight") is not None:

@@ -268,8 +268,9 @@ class Network(DecidingNetwork):
     ) -> OverfitReport:
         """See whether a copy learns one small batch by heart: what cannot do that will not learn the rest.
 
-        The copy is trained without dropout and penalties until the loss is next to the least that there is;
-        where it does not get there, what `diagnose` finds is in the report. The network stays as it is.
+        The copy is trained without dropout, penalties, noise, mixup and max-norm until the loss is next to
+        the least that there is; where it does not get there, what `diagnose` finds is in the report. The
+        network stays as it is.
 
         Parameters
         ----------

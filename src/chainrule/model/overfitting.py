@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..explain.health.rate import constant_loss
 from ..graph.evaluate import interpret
 from ..graph.tensor import Tensor
 from ..nn.dense import Affine
-from ..nn.regularise import Dropout
+from ..nn.regularise import Dropout, GaussianNoise
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from ..training.callbacks import Callback
 from ..training.data import split_tables
@@ -77,7 +78,7 @@ class OverfitReport:
 
     def __str__(self) -> str:
         what = f"One batch of {counted(self.rows, 'row')}, {counted(self.steps, 'step')} of {self.optimizer}"
-        lines = [f"{what}, without dropout and penalties:"]
+        lines = [f"{what}, without dropout, penalties and their like:"]
         lines.append(f"loss {self.first:.4g} -> {self.last:.4g}; a constant answer has {self.constant:.4g}.")
         if self.learned:
             return "\n".join([*lines, "The batch is learned by heart: the network can learn."])
@@ -124,6 +125,8 @@ def overfit_one_batch(
     share = real_number(share, f"{what}: share", 0, 1, low_too=False)
     seed = checked_seed(seed)
     rule = find_optimizer(Adam() if optimizer is None else optimizer)
+    if rule.averaging is not None:
+        rule = dataclasses.replace(rule, average=None)
     own = copy.deepcopy(network)
     _without_regularisers(own)
     tables = own._tables(X)
@@ -168,8 +171,12 @@ def _without_regularisers(network: Network) -> None:
     for layer in network.layers:
         if isinstance(layer, Affine):
             layer.l1 = layer.l2 = 0.0
+            layer.max_norm = None
         if isinstance(layer, Dropout):
             layer.rate = 0.0
+        if isinstance(layer, GaussianNoise):
+            layer.std = 0.0
+    network.mixup = 0.0
     network._forget_graph()
 
 
