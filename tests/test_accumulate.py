@@ -41,10 +41,12 @@ RULES = [
     cr.Lion(0.001),
     cr.Adagrad(0.1),
     cr.RMSProp(0.01, momentum=0.5, centered=True),
+    cr.Adam(0.01, average=cr.EMA(0.9)),
+    cr.SGD(0.02, average=cr.SWA(2)),
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES, ids=str)
 def test_parts_give_what_the_whole_batch_gives(rule):
     """103 rows in batches of 40: the last has 23, in parts of 10, 10 and 3."""
     whole, expected = trained(optimizer=rule, batch_size=40)

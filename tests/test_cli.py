@@ -215,7 +215,7 @@ def test_without_options_there_is_one_hidden_layer_and_adam(run, tmp_path):
     assert load(tmp_path / "m").names == ["standardize", "output"]
 
 
-@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("name", sorted({*OPTIMIZERS} - {"levenberg_marquardt"}))  # for squared errors
 def test_every_optimizer_trains(run, name):
     assert quick(run, "iris", "--optimizer", name)["loss"] < 1.5
 

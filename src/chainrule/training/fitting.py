@@ -142,8 +142,8 @@ class Fit:
         if not self.leaves:
             raise ParameterError("fit: every weight is frozen, so that nothing can be trained.")
         if plan.accumulate > 1 and (rule.whole_batch or record is not None):
-            what = f"optimizer {rule.name}, which takes all rows at once" if rule.whole_batch else "record"
-            raise ParameterError(f"fit: accumulate and {what}, contradict each other. Leave one out.")
+            what = f"optimizer {rule.name}, which takes all rows at once," if rule.whole_batch else "record"
+            raise ParameterError(f"fit: accumulate and {what} contradict each other. Leave one out.")
         if rule.whole_batch:
             self.program = network.gradient_program(weighted=weighted)
         else:
