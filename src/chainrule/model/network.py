@@ -266,7 +266,7 @@ class Network(DecidingNetwork):
     ) -> OverfitReport:
         """See whether a copy learns one small batch by heart: what cannot do that will not learn the rest.
 
-        The copy is trained without dropout and penalties until the loss is next to the least that there is;
+        The copy is trained without dropout, noise and penalties until the loss is next to the least that there is;
         where it does not get there, what `diagnose` finds is in the report. The network stays as it is.
 
         Parameters

@@ -18,7 +18,7 @@ from ..explain.health.rate import constant_loss
 from ..graph.evaluate import interpret
 from ..graph.tensor import Tensor
 from ..nn.dense import Affine
-from ..nn.regularise import Dropout
+from ..nn.regularise import Dropout, GaussianNoise
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from ..training.callbacks import Callback
 from ..training.data import split_tables
@@ -77,7 +77,7 @@ class OverfitReport:
 
     def __str__(self) -> str:
         what = f"One batch of {counted(self.rows, 'row')}, {counted(self.steps, 'step')} of {self.optimizer}"
-        lines = [f"{what}, without dropout and penalties:"]
+        lines = [f"{what}, without dropout, noise and penalties:"]
         lines.append(f"loss {self.first:.4g} -> {self.last:.4g}; a constant answer has {self.constant:.4g}.")
         if self.learned:
             return "\n".join([*lines, "The batch is learned by heart: the network can learn."])
@@ -165,11 +165,14 @@ def overfit_one_batch(
 
 def _without_regularisers(network: Network) -> None:
     """Take out what keeps a network from learning rows by heart."""
+    network.mixup = 0.0
     for layer in network.layers:
         if isinstance(layer, Affine):
-            layer.l1 = layer.l2 = 0.0
+            layer.l1, layer.l2, layer.max_norm = 0.0, 0.0, None
         if isinstance(layer, Dropout):
             layer.rate = 0.0
+        if isinstance(layer, GaussianNoise):
+            layer.std = 0.0
     network._forget_graph()
 
 
