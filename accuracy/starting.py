@@ -60,7 +60,7 @@ def report(seeds, tell):
         "loss of a constant answer:",
         table(["data, activation, rule", "suggested", "best", "its loss", "suggested's", "above"], found),
         f"That is, with the rate at the bottom of the valley divided by {SHARE}, on average "
-        f"{_average(above[SHARE])}; divided by 1, {_average(above[1])}; by 10, {_average(above[10])}.",
+        f"{_average(above[SHARE])}; undivided, {_average(above[1])}; divided by 10, {_average(above[10])}.",
     ]
     return "\n\n".join(text), starts_met and finder_met
 

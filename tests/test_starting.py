@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 import chainrule as cr
 from chainrule.errors import DataError, MissingExtraError, ParameterError, UnknownNameError
 from chainrule.model.overfitting import least_loss
-from chainrule.training import rate_finder
+from chainrule.training.loop import Loop
 from chainrule.training.rate_finder import ended, report_of, valley
 
 
@@ -197,8 +197,8 @@ def test_the_losses_are_those_of_a_fit_with_these_rates(digits):
     net = cr.Network(layers, loss="cross_entropy")
     with pytest.MonkeyPatch.context() as patch:
         seen = []
-        real = rate_finder.Loop._steps
-        patch.setattr(rate_finder.Loop, "_steps", lambda *a: seen.append(real(*a)) or seen[-1])
+        real = Loop._steps
+        patch.setattr(Loop, "_steps", lambda *a: seen.append(real(*a)) or seen[-1])
         net.fit(X, y, optimizer=cr.SGD(Rising(1e-4), momentum=0.9), epochs=3, verbose=False, **given)
     np.testing.assert_allclose(report.losses, np.concatenate(seen)[:25], rtol=1e-6)
 

@@ -19,7 +19,7 @@ def plain_step():
     for rule in (cr.SGD(0.1), cr.Adam(0.001)):
         net = cr.Network([cr.Dense(64, "relu"), cr.Dense(10)], loss="cross_entropy")
         net.build(64, seed=0)
-        parts += [f"# {rule}", net.source(rule), cr.loop_source(net.program(rule))]
+        parts += [f"# {type(rule).__name__}", net.source(rule), cr.loop_source(net.program(rule))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -168,15 +168,14 @@ def overfit_one_batch(
 
 def _without_regularisers(network: Network) -> None:
     """Take out what keeps a network from learning rows by heart."""
+    network.mixup = 0.0
     for layer in network.layers:
         if isinstance(layer, Affine):
-            layer.l1 = layer.l2 = 0.0
-            layer.max_norm = None
+            layer.l1, layer.l2, layer.max_norm = 0.0, 0.0, None
         if isinstance(layer, Dropout):
             layer.rate = 0.0
         if isinstance(layer, GaussianNoise):
             layer.std = 0.0
-    network.mixup = 0.0
     network._forget_graph()
 
 

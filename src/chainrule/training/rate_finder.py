@@ -189,15 +189,17 @@ def _losses(job: Fit, steps: int) -> Array:
     job.runner.load({**job._starts(), **job.network._values(job.program)})
     loop = job.loop()
     found: list[float] = []
-    for epoch in range(plan.epochs):
-        order = loop._order(epoch) if loop.supply is None else None
-        for done in range(0, plan.steps, SLICE):
-            count = min(SLICE, plan.steps - done, steps - len(found))
-            if count > 0:
+    try:
+        for epoch in range(plan.epochs):
+            order = loop._order(epoch) if loop.supply is None else None
+            for done in range(0, plan.steps, SLICE):
+                count = min(SLICE, plan.steps - done, steps - len(found))
                 found += loop._steps(epoch, order, done, count).tolist()
-            if not ended(found) and len(found) < steps:
-                continue
-            return np.array(found[: ended(found) or steps])
+                if ended(found) or len(found) == steps:
+                    return np.array(found[: ended(found) or steps])
+    finally:
+        if loop.supply is not None:
+            loop.supply.close()
     return np.array(found)
 
 
