@@ -5,6 +5,7 @@ import statistics
 from cold_start import STARTS
 from networks import MEMORY, NETWORKS, RULE_LIBRARIES, RULES
 from processes import LIBRARIES
+from streams import IN_MEMORY
 
 TITLES = {"sgd": "plain gradient descent", "adam": "Adam"}
 RULE_TITLES = {
@@ -201,6 +202,38 @@ def estimator_tables(readings):
 
 def key_of(reading):
     return reading["dataset"], reading["dtype"], reading["library"]
+
+
+STREAMS = """\
+## Streams
+
+A Parquet file of {size:.2f} GB, as Polars writes it: 100 columns of random float32, and a target.
+"Streamed" is one epoch of `Network.fit` on `FileStream`, with its first look at the target column, its
+shuffling, and its thread that reads ahead; "in memory" is `fit` on {rows:,} of the rows, whose reading
+does not count. Each runs in a process of its own. Memory is what the peak of resident memory, mapped
+files and all, grew by after the network had been trained on a small array. Speeds are the better of one
+and two threads (an asterisk: two) and medians over rounds; targets: 0.7 of the speed in memory, 500 MB.
+"""
+SHARE, MEGABYTES = 0.7, 500
+
+
+def stream_table(readings):
+    # best_times takes the smallest: of times a row
+    timed = [r | {"seconds": 1 / r["rows_per_second"]} for r in readings]
+    best = best_times(timed, ("units", "batch_size", "task"), "seconds")
+    rows = []
+    for units, batch in dict.fromkeys((r["units"], r["batch_size"]) for r in readings):
+        ours, theirs = ((units, batch, task) for task in ("stream", "memory"))
+        share = ratio(best, theirs, ours)
+        if share is None:
+            continue
+        grown = max(r["grown"] for r in readings if (r["units"], r["batch_size"], r["task"]) == ours) / 1e6
+        speeds = [f"{1 / best[key][0]:,.0f}{' ' if best[key][1] == 1 else '*'}" for key in (theirs, ours)]
+        met = "yes" if share >= SHARE and grown <= MEGABYTES else "no"
+        rows.append([f"100-{units}-1, {batch}", *speeds, number(share), f"{grown:.0f}", met])
+    head = ["network, batch", "in memory, rows/s", "streamed, rows/s", "share", "memory, MB", "met"]
+    about = STREAMS.format(size=readings[0]["bytes"] / 1e9, rows=IN_MEMORY)
+    return about + "\n" + table(head, rows)
 
 
 COMPILE = """\

@@ -22,6 +22,7 @@ from cold_start import STARTS, time_to_accuracy
 from estimators import ESTIMATORS, SETS, time_estimators
 from networks import NETWORKS, OPTIMIZERS, QUICK, RULE_LIBRARIES, RULE_NETWORKS, RULES
 from processes import LIBRARIES, Progress, WorkerError, version_of, why_missing
+from streams import time_streams
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 SECTIONS = {
@@ -29,6 +30,7 @@ SECTIONS = {
     "optimizers": "the same for each of chainrule's update rules",
     "start": "from a cold start to 97% on the digits",
     "estimators": "fit and predict of MLPClassifier beside scikit-learn's",
+    "streams": "training on a file of 2 GB read in parts, beside rows in memory",
     "compile": "chainrule's compile time and import time",
     "memory": "peak memory",
     "unused": "what chainrule's training tools cost a step when none is used",
@@ -109,6 +111,9 @@ def run(options, libraries, progress):
             f"{LIBRARIES[library][0]}, MLPClassifier on {name} in {dtype}: {said}"
             for (name, dtype, library), said in failed.items()
         ]
+    if "streams" in options.sections and "chainrule" in libraries:
+        result["streams"], failed = time_streams(thread_counts, options.rounds, quick, progress)
+        result["failures"] += failed
     if "compile" in options.sections and "chainrule" in libraries:
         try:
             result["import"] = measure.import_time(3 if quick else 9, progress)
@@ -147,6 +152,8 @@ def markdown(result):
         parts += report.start_table(result["start"])
     if result.get("estimators"):
         parts += report.estimator_tables(result["estimators"])
+    if result.get("streams"):
+        parts.append(report.stream_table(result["streams"]))
     if "compile_imports" in result:
         parts.append(report.compile_table(result["compile_seconds"], result["compile_imports"]))
     if "import" in result:
