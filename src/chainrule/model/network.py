@@ -5,47 +5,26 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..checks import checked_seed, counted, positive_int
-from ..emit.engine import ENGINES
-from ..errors import NotFittedError, ParameterError, ShapeError, unknown_name
-from ..images.augment import Augment
+from ..checks import counted
+from ..errors import NotFittedError
 from ..nn.folding import folded_nodes
 from ..nn.layers import Layer
 from ..nn.wiring import Node
-from ..optim.rules import Adam, Optimizer, find_optimizer
-from ..optim.schedules import Course, checked_rates
-from ..training.callbacks import checked_callbacks
-from ..training.data import Coding, row_weights
-from ..training.fitting import Fit, Rows, Validation
-from ..training.history import History, Past
-from ..training.loop import Plan, tell
-from ..training.lsuv import LSUVReport, build_lsuv
-from ..training.metrics import Metric
-from ..training.opening import opened, require_streamable
-from ..training.rate_finder import RateReport, find_learning_rate
-from ..training.resume import identity_of, require_same, saved_fit, the_checkpoint
-from ..training.sampling import Sampler, make_sampler
-from ..training.streams import as_stream
-from ..training.supply import Transform, require_transform, told_transform
+from ..optim.rules import Optimizer
+from ..training.history import History
+from ..training.loop import tell
+from ..training.supply import Transform
 from .cross_validated import StoppingReport, fit_cross_validated_stopping
-from .deciding import DecidingNetwork
-from .dry_run import DryRunReport, dry_run
-from .overfitting import OverfitReport, overfit_one_batch
+from .preparing import Asked, Metrics, prepare
+from .trying import TryingNetwork
 
 if TYPE_CHECKING:
     from ..explain.ledger.ledger import Ledger
 
-Array = np.ndarray[Any, Any]
-Metrics = str | Sequence[str] | Mapping[str, Metric]
-SAMPLED = 10_000  # epochs whose learning rate is looked at before the first step; the others when they come
 
-
-class Network(DecidingNetwork):
+class Network(TryingNetwork):
     """Layers with a loss, trained on batches.
 
     Parameters
@@ -112,236 +91,6 @@ class Network(DecidingNetwork):
         mixup: float = 0.0,
     ) -> None:
         super().__init__(layers, loss, dtype, loss_weights, penalties, mixup)
-
-    # starting ---------------------------------------------------------------------------------
-
-    def build_lsuv(
-        self,
-        X: Any,
-        *,
-        seed: int = 0,
-        rows: int = 512,
-        tolerance: float = 0.01,
-        max_iterations: int = 10,
-    ) -> LSUVReport:
-        """Draw orthonormal weights, and scale them until each layer's sums have variance 1 on rows of X.
-
-        Layer-sequential unit-variance: for any activation, and where no formula for the variance is known.
-        The variance is that of x @ W + b over all rows and units together, as in a training step; layers are
-        scaled one after another, those that are used several times by their first use. Layers with
-        ``weights=`` keep them.
-
-        Parameters
-        ----------
-        X : array-like of numbers, shape (rows, inputs)
-            As for `fit`.
-        seed : int
-            Of the weights, and of the rows that are looked at.
-        rows : int
-            How many are looked at, drawn at random where there are more.
-        tolerance : float
-            How far a variance may be from 1; above 0 and below 1.
-        max_iterations : int
-            How often a layer is scaled at most; once is enough where its biases are 0.
-
-        Returns
-        -------
-        LSUVReport
-            Printed, a table of the layers.
-
-        Raises
-        ------
-        ParameterError
-            If the network has its weights already, or a number is out of its range.
-        DataError
-            If a layer's sums do not vary, or are not finite, as behind dead units, or their variance cannot
-            be made 1: the layer is named, and the network has no weights then.
-
-        References
-        ----------
-        Mishkin and Matas (2016), All you need is a good init, algorithm 1.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> net = cr.Network([cr.Dense(32, "tanh"), cr.Dense(2)], loss="cross_entropy")
-        >>> report = net.build_lsuv(np.random.default_rng(0).normal(50, 9, (100, 4)))
-        >>> [round(layer.after, 3) for layer in report.layers]
-        [1.0, 1.0]
-        """
-        return build_lsuv(self, X, seed, rows, tolerance, max_iterations)
-
-    def find_learning_rate(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        optimizer: Optimizer | str | None = None,
-        batch_size: int = 32,
-        low: float = 1e-6,
-        high: float = 10.0,
-        steps: int = 200,
-        sample_weight: Any = None,
-        class_weight: Mapping[Any, float] | str | None = None,
-        seed: int = 0,
-        engine: str = "auto",
-    ) -> RateReport:
-        """Train a copy for some steps while the learning rate rises, and tell which rate to begin with.
-
-        The network itself stays as it is, weights and all. The rate grows by one factor a step, and the test
-        ends where the loss is about twice what it was. Suggested is half of the rate at the bottom of the
-        first valley of the smoothed losses.
-
-        Parameters
-        ----------
-        X, y : array-like
-            As for `fit`.
-        optimizer : Optimizer or str, optional
-            Whose rate to find; Adam where none is given. The one that it has counts for nothing.
-        batch_size : int
-            That of the fit to come: the best rate depends on it.
-        low, high : float
-            The rates of the first step and of the last.
-        steps : int
-            At least 20.
-        sample_weight, class_weight : optional
-            As for `fit`.
-        seed : int
-            Of weights that are not there yet, of orders, and of what layers draw: that of the fit to come.
-        engine : {"auto", "numpy", "numba"}
-
-        Returns
-        -------
-        RateReport
-            Printed, a table; `plots.learning_rates` draws it.
-
-        Raises
-        ------
-        ParameterError
-            If a number is out of its range, or the optimizer has no rate to find.
-        ShapeError, DTypeError, DataError
-            If X or y cannot be learned from.
-
-        References
-        ----------
-        Smith (2017), Cyclical learning rates for training neural networks, section 3.3, where the rate rises
-        linearly. Howard and Gugger (2020), Fastai: a layered API for deep learning, where it rises by a
-        factor.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> X = np.random.default_rng(0).normal(size=(500, 4))
-        >>> net = cr.Network([cr.Dense(16, "tanh"), cr.Dense(1)], loss="mse")
-        >>> report = net.find_learning_rate(X, X[:, 0] * X[:, 1], optimizer="sgd")
-        >>> 0.001 < report.suggestion < 1, net.built
-        (True, False)
-        """
-        return find_learning_rate(
-            self,
-            X,
-            y,
-            optimizer,
-            batch_size,
-            low,
-            high,
-            steps,
-            sample_weight,
-            class_weight,
-            seed,
-            engine,
-        )
-
-    def overfit_one_batch(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        optimizer: Optimizer | str | None = None,
-        rows: int = 32,
-        steps: int = 1000,
-        share: float = 0.01,
-        seed: int = 0,
-        engine: str = "auto",
-    ) -> OverfitReport:
-        """See whether a copy learns one small batch by heart: what cannot do that will not learn the rest.
-
-        The copy is trained without dropout, penalties, noise, mixup and max-norm until the loss is next to
-        the least that there is; where it does not get there, what `diagnose` finds is in the report. The
-        network stays as it is.
-
-        Parameters
-        ----------
-        X, y : array-like
-            As for `fit`.
-        optimizer : Optimizer or str, optional
-            As for `fit`.
-        rows : int
-            Of the batch, drawn at random; at least 2.
-        steps : int
-            The most that are made.
-        share : float
-            How near is near enough: the loss above the least one, as a share of that of the best constant
-            answer.
-        seed : int
-        engine : {"auto", "numpy", "numba"}
-
-        Returns
-        -------
-        OverfitReport
-            True where the batch was learned; printed, it says what was seen.
-
-        Raises
-        ------
-        ParameterError
-            If a number is out of its range, or there is one row only.
-        ShapeError, DTypeError, DataError
-            If X or y cannot be learned from.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> net = cr.Network([cr.Dense(8, "tanh"), cr.Dense(1)], loss="binary_cross_entropy")
-        >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-        >>> bool(net.overfit_one_batch(X, y, optimizer=cr.Adam(0.1))), net.built
-        (True, False)
-        """
-        return overfit_one_batch(self, X, y, optimizer, rows, steps, share, seed, engine)
-
-    def dry_run(self, X: Any, y: Any, **settings: Any) -> DryRunReport:
-        """Check what a fit would check, make its first steps on a copy, and tell what the whole will take.
-
-        Everything stays as it is: weights, files, folders. Validation and metrics are measured once, and
-        callbacks are asked whether they can work (their method `check`), not called.
-
-        Parameters
-        ----------
-        X, y : array-like
-            As for `fit`.
-        **settings
-            All else that the fit is to have, by the names of `fit`; all but `record`.
-
-        Returns
-        -------
-        DryRunReport
-            False where numbers are not finite; printed, a summary. Times and memory are estimates.
-
-        Raises
-        ------
-        ChainruleError
-            What `fit` would raise before its first step.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> net = cr.Network([cr.Dense(8, "tanh"), cr.Dense(1)], loss="mse")
-        >>> report = net.dry_run([[0.0], [1.0]], [0.0, 2.0], epochs=500, batch_size=1)
-        >>> report.ok, report.steps, net.built
-        (True, 1000, False)
-        """
-        return dry_run(self, X, y, settings)
 
     # training ---------------------------------------------------------------------------------
 
@@ -466,103 +215,33 @@ class Network(DecidingNetwork):
             If the loss or a weight becomes NaN or infinite; training ends there, with the weights of before
             that step. The warning and `History.stopped` name epoch, step and layer.
         """
-        rule = find_optimizer(Adam() if optimizer is None else optimizer)
-        epochs = positive_int(epochs, "fit: epochs", "epochs=20")
-        accumulate = positive_int(accumulate, "fit: accumulate", "accumulate=4")
-        seed = checked_seed(seed)
-        if engine not in ENGINES:
-            raise unknown_name("engine", engine, ENGINES)
-        if record is not None:
-            from ..explain.ledger.ledger import checked_record
-
-            record = checked_record(record, engine)
-        watching = checked_callbacks(callbacks)
-        if transform is not None:
-            require_transform(transform, rule)
-        checkpoint = the_checkpoint(watching, rule, resume, go_on, record is not None)
-        past = self._past_of(rule) if go_on else Past()
-        saved = saved_fit(checkpoint) if checkpoint is not None and resume else None
-        if saved is not None:
-            past = saved.past
-        size = 32 if batch_size is None else positive_int(batch_size, "fit: batch_size", "batch_size=32")
-        stream, reader, sampler = as_stream(X), None, None
-        if stream is None:
-            if y is None or steps_per_epoch is not None:
-                wrong = "y is missing" if y is None else "steps_per_epoch is for streams, and X is a table"
-                raise ParameterError(f"fit: {wrong}. Pass fit(X, y), or a stream that gives both.")
-            tables = self._tables(X)
-            ts, known = self._targets(y, tables, self._codings)
-            weights = row_weights(sample_weight, class_weight, ts, known, self.dtype)
-            rows = tables[0].shape[0]
-            size = rows if rule.whole_batch else min(size, rows)
-            sampler = self._sampler(sampling, seed, ts, known, shuffle, class_weight, rule)
-            draws = None if sampler is None else sampler.draws
-            before = past.epochs, past.steps
-            plan = Plan(rows, size, epochs, shuffle, seed, *before, accumulate=accumulate, sampling=draws)
-        else:
-            asked = {"y": y, "sample_weight": sample_weight, "record": record, "sampling": sampling}
-            asked |= {"class_weight": class_weight, "steps_per_epoch": steps_per_epoch, "resume": resume}
-            require_streamable(self, stream, rule, {**asked, "batch_size": batch_size, "epochs": epochs})
-            wanted = size, steps_per_epoch, epochs, shuffle, seed, accumulate
-            reader, plan = opened(self, stream, rule, wanted, class_weight, past, saved)
-            tables, ts, weights = reader.like()
-            known = reader.codings
-        codings = [replace(coding, threshold=None) for coding in known]
-        if isinstance(transform, Augment):
-            for table in tables:
-                transform.require_images(table.shape)
-        validation = None
-        if validation_data is not None:
-            validation = self._validation(validation_data, codings, tables, metrics)
-        elif metrics:
-            raise ParameterError("fit: metrics are measured on validation data. Pass validation_data=(X, y).")
-        if rule.averaging is not None:
-            rule.averaging.check(plan.stretch)
-        looked_at = np.linspace(0, epochs - 1, min(epochs, SAMPLED)).astype(np.int64) * plan.updates
-        checked_rates(rule.schedule, looked_at, Course(plan.updates, epochs), self.dtype)
-        identity = {}
-        if checkpoint is not None:
-            given: dict[str, Any] = {}
-            if reader is None:
-                given = {"X": tables, "y": ts, "weights": [weights]}
-            if validation is not None:
-                given |= {"validation X": validation.rows.tables, "validation y": validation.rows.ts}
-            scorers = [] if validation is None else list(validation.scorers)
-            identity = identity_of(self, rule, plan, given, watching, codings) | {"metrics": scorers}
-            identity["transform"] = None if transform is None else told_transform(transform)
-            if stream is not None:
-                identity["stream"] = {**stream.identity(), "steps_per_epoch": steps_per_epoch}
-        if saved is not None:
-            require_same(saved, identity)
-        self._learn_sizes([table.shape[1] for table in tables], "fit")
-        if saved is not None:
-            self._take(saved.weights)
-        if not self.built:
-            self._fill(seed)
-        data = Rows(tables, ts, weights, codings)
-        job = Fit(
-            self,
-            rule,
-            plan,
-            data,
-            validation,
-            engine,
-            watching,
-            past,
-            record,
-            identity,
-            saved,
+        asked = Asked(
+            optimizer=optimizer,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation_data,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            shuffle=shuffle,
+            seed=seed,
+            engine=engine,
+            callbacks=callbacks,
+            go_on=go_on,
+            resume=resume,
+            record=record,
+            accumulate=accumulate,
             transform=transform,
-            shuffler=sampler,
-            reader=reader,
-            limited=steps_per_epoch is not None,
+            sampling=sampling,
+            steps_per_epoch=steps_per_epoch,
         )
-        self._codings, self.optimizer = codings, rule
+        job = prepare(self, X, y, asked)
+        self._codings, self.optimizer = job.rows.codings, job.rule
         history = job.run(verbose)
         if job.fault is not None:
             warnings.warn(job.fault, RuntimeWarning, stacklevel=2)
         if history.interrupted:
-            done = f"{history.epochs:,} of {counted(epochs, 'epoch')}"
+            done = f"{history.epochs:,} of {counted(job.plan.epochs, 'epoch')}"
             tell(f"Stopped by Ctrl-C after {done}; the weights trained so far are kept.")
         self._past = job.past
         return history
@@ -663,44 +342,3 @@ class Network(DecidingNetwork):
         new._codings, new.optimizer = list(self._codings), self.optimizer
         new.metadata, new.attachments = copy.deepcopy(self.metadata), dict(self.attachments)
         return new
-
-    def _past_of(self, rule: Optimizer) -> Past:
-        if self._past is None or self.optimizer is None or self.optimizer.rule != rule.rule:
-            last = "there was none" if self._past is None else f"the last one's was {self.optimizer}"
-            raise ParameterError(f"fit: no fit with {rule} to go on from: {last}. Leave go_on out.")
-        return self._past
-
-    def _sampler(
-        self,
-        sampling: Any,
-        seed: int,
-        ts: list[Array],
-        codings: list[Coding],
-        shuffle: bool,
-        class_weight: Any,
-        rule: Optimizer,
-    ) -> Sampler | None:
-        """What draws rows by their classes; of several outputs there are no such."""
-        coding = codings[0] if len(codings) == 1 else Coding()
-        whole = type(rule).__name__ if rule.whole_batch else None
-        return make_sampler(
-            sampling, seed, ts[0], coding, shuffle=shuffle, class_weight=class_weight, whole_batch=whole
-        )
-
-    def _validation(
-        self, pair: Any, codings: list[Coding], tables: list[Array], metrics: Metrics
-    ) -> Validation:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ParameterError("fit: validation_data must be a pair (X, y).")
-        rows = self._tables(pair[0], "validation X")
-        for own, table in zip(rows, tables, strict=True):
-            if own.shape[1] != table.shape[1]:
-                raise ShapeError(
-                    f"validation X: the network has {counted(table.shape[1], 'input')}, "
-                    f"got {counted(own.shape[1], 'column')}."
-                )
-        ts, _ = self._targets(pair[1], rows, codings, "validation y")
-        listed = [metrics] if isinstance(metrics, str) else metrics
-        named = listed if isinstance(listed, Mapping) else {name: name for name in listed}
-        scorers = {name: self.scorer(metric) for name, metric in named.items()}
-        return Validation(Rows(rows, ts, None, codings), scorers, (pair[0], pair[1]))
