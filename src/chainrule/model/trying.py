@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..optim.rules import Optimizer
 from ..training.lsuv import LSUVReport, build_lsuv
@@ -12,9 +12,12 @@ from .deciding import DecidingNetwork
 from .dry_run import DryRunReport, dry_run
 from .overfitting import OverfitReport, overfit_one_batch
 
+if TYPE_CHECKING:
+    from .network import Network
+
 
 class TryingNetwork(DecidingNetwork):
-    """A network that can be tried out."""
+    """A network that can be tried out; it is no class of its own, but a part of `Network`."""
 
     def build_lsuv(
         self,
@@ -209,7 +212,7 @@ class TryingNetwork(DecidingNetwork):
         >>> bool(net.overfit_one_batch(X, y, optimizer=cr.Adam(0.1))), net.built
         (True, False)
         """
-        return overfit_one_batch(self, X, y, optimizer, rows, steps, share, seed, engine)
+        return overfit_one_batch(cast("Network", self), X, y, optimizer, rows, steps, share, seed, engine)
 
     def dry_run(self, X: Any, y: Any, **settings: Any) -> DryRunReport:
         """Check what a fit would check, make its first steps on a copy, and tell what the whole will take.
@@ -242,4 +245,4 @@ class TryingNetwork(DecidingNetwork):
         >>> report.ok, report.steps, net.built
         (True, 1000, False)
         """
-        return dry_run(self, X, y, settings)
+        return dry_run(cast("Network", self), X, y, settings)
