@@ -50,8 +50,8 @@ def encoder_rules(rows):
         "descent, slopes 0.25": (LEFT_OUT, rates(cr.SGD, 4.0, 8.0, 16.0, 32.0)),
         "sign descent": (PLAIN, rates(cr.SignSGD, 0.05, 0.1, 0.2, 0.4)),
         "delta-bar-delta": (PLAIN, rates(delta_bar_delta, 4.0, 8.0, 16.0, 32.0)),
-        "Rprop": (PLAIN, rates(cr.Rprop, 0.03, 0.1, 0.3, 1.0)),
-        "Rprop, slopes + 0.1": (CURED, rates(cr.Rprop, 0.03, 0.1, 0.3, 1.0)),
+        "Rprop": (PLAIN, rates(cr.Rprop, 0.1, 0.3, 1.0, 3.0)),
+        "Rprop, slopes + 0.1": (CURED, rates(cr.Rprop, 0.1, 0.3, 1.0, 3.0)),
         "quickprop": (PLAIN, rates(quickprop(rows), 2.0, 4.0, 8.0, 16.0, 32.0)),
         "quickprop, slopes + 0.1": (CURED, rates(quickprop(rows), 2.0, 4.0, 8.0, 16.0, 32.0)),
         "Adam, beta1 0.5": (PLAIN, rates(adam, 0.1, 0.2, 0.4, 0.8)),
@@ -111,12 +111,12 @@ def with_shortcuts(units=10, hidden=3):
 
 SPIRAL_RULES = {
     DESCENT: rates(cr.SGD, 0.1, 0.3, 1.0),
-    "momentum 0.9": rates(momentum(0.9), 0.03, 0.1, 0.3),
+    "momentum 0.9": rates(momentum(0.9), 0.1, 0.3, 1.0),
     "sign descent": rates(cr.SignSGD, 0.0003, 0.001, 0.003),
-    "delta-bar-delta": rates(delta_bar_delta, 0.01, 0.03, 0.1),
-    "Rprop": rates(cr.Rprop, 0.001, 0.01, 0.1),
-    "quickprop": rates(quickprop(194), 0.03, 0.1, 0.3),
-    "Adam": rates(cr.Adam, 0.003, 0.01, 0.03),
+    "delta-bar-delta": rates(delta_bar_delta, 0.03, 0.1, 0.3),
+    "Rprop": rates(cr.Rprop, 0.01, 0.1, 1.0),
+    "quickprop": rates(quickprop(194), 0.1, 0.3, 1.0),
+    "Adam": rates(cr.Adam, 0.01, 0.03, 0.1),
 }
 
 
@@ -158,18 +158,18 @@ def epochs(number):
 
 BATCH, TIMES = 16, 30
 BATCH_RULES = {
-    DESCENT: rates(cr.SGD, 0.03, 0.1, 0.3, 1.0),
-    "momentum 0.9": rates(momentum(0.9), 0.003, 0.01, 0.03, 0.1, 0.3),
-    "sign descent": rates(cr.SignSGD, 0.0003, 0.001, 0.003, 0.01),
-    "delta-bar-delta": rates(delta_bar_delta, 0.01, 0.03, 0.1, 0.3),
+    DESCENT: rates(cr.SGD, 0.1, 0.3, 1.0, 3.0),
+    "momentum 0.9": rates(momentum(0.9), 0.03, 0.1, 0.3, 1.0),
+    "sign descent": rates(cr.SignSGD, 0.001, 0.003, 0.01, 0.03),
+    "delta-bar-delta": rates(delta_bar_delta, 0.1, 0.3, 1.0, 3.0),
     "Rprop": rates(cr.Rprop, 0.0001, 0.001, 0.01, 0.1),
-    "quickprop": rates(quickprop(1437), 0.003, 0.03, 0.1, 0.3),
-    "Adam": rates(cr.Adam, 0.001, 0.003, 0.01, 0.03),
+    "quickprop": rates(quickprop(1437), 0.1, 0.3, 1.0, 3.0),
+    "Adam": rates(cr.Adam, 0.003, 0.01, 0.03, 0.1),
 }
 
 
 def small_batches(seeds, tell):
-    """Accuracy of each method on all rows at once and on small batches; on these, descent must win."""
+    """Accuracy of each method on all rows at once and on small batches; on these, descent must not lose."""
     X, y = load_digits(return_X_y=True)
     seeds, lines, medians = seeds or 5, [], {}
     for method, tried in BATCH_RULES.items():

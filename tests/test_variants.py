@@ -83,7 +83,7 @@ RULES = [
 @pytest.mark.parametrize(
     ("rule", "reference", "settings", "engine"),
     [*((*case, "numpy") for case in RULES), (*RULES[1], "numba")],
-    ids=lambda x: str(x)[:40],
+    ids=lambda x: getattr(x, "__name__", str(x)[:40]),
 )
 def test_every_weight_goes_as_in_the_paper(rule, reference, settings, engine):
     """Each of nine weights alone, on slopes that also change by themselves; later steps magnify rounding."""
