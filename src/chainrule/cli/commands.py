@@ -40,6 +40,7 @@ IMAGES = "Images"
         "train wine --learning-rate 0.01 --schedule cosine",
         "train digits --early-stopping 10 --epochs 500",
         "train wine --stop cross-validated --epochs 200",
+        "train digits --ensemble 5 --model five.chainrule",
         "train digits --epochs 500 --checkpoint runs --resume",
         "train breast-cancer --sampling balanced --threshold f1",
         "train digits --find-rate",
@@ -228,7 +229,30 @@ def train(
     ] = None,
     jobs: Annotated[
         Text,
-        option_of(TRAINING, "N", "Folds trained at once; -1 for as many as processors. [default: 1]"),
+        option_of(
+            TRAINING, "N", "Folds or members trained at once; -1 for as many as processors. [default: 1]"
+        ),
+    ] = None,
+    ensemble: Annotated[
+        Text, option_of(TRAINING, "N", "Train so many networks that predict together, saved as one model.")
+    ] = None,
+    ensemble_kind: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "KIND",
+            "How these differ: seeds (other starts), bagging (rows drawn with replacement), snapshot (one "
+            "training whose rate starts again), or committee (each leaves out a fold). [default: seeds]",
+        ),
+    ] = None,
+    distill: Annotated[
+        Text,
+        option_of(
+            TRAINING,
+            "SIZES",
+            "Save a single network with hidden layers of these sizes instead, which learns what the ensemble "
+            "predicts.",
+        ),
     ] = None,
     validation_size: Annotated[
         Text,
@@ -430,6 +454,14 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column for each class.")
     ] = False,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread",
+            help="Add how far an ensemble's members are apart: the standard deviation of their values, or of "
+            "their probabilities of the class.",
+        ),
+    ] = False,
     separator: SeparatorOption = None,
     corrupt: CorruptOption = "refuse",
     as_json: JsonOption = False,
@@ -437,7 +469,7 @@ def predict(
     """Predict the target of each row, as CSV."""
     from .use import predict as run
 
-    run(model, data, output, probabilities, as_json, separator, corrupt)
+    run(model, data, output, probabilities, spread, as_json, separator, corrupt)
 
 
 @app.command(

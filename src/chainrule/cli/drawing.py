@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import counted
+from ..ensembles.files import load
 from ..errors import DataError, ParameterError
-from ..model.files import load
 from ..model.network import Network
 from ..tables.text import checked_separator
 from ..tables.wording import printable
@@ -17,7 +17,7 @@ from .outputs import check_outputs
 from .sets import BUILT_IN, TARGETS, load_frame, target_of
 from .settings import Settings
 from .truth import matching
-from .use import load_model
+from .use import load_model, only_network
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def draw(request: Request) -> None:
             if value == "gradients" or (option, value) == ("--neurons", "activations"):
                 raise ParameterError(f"{option} {value}: of which rows? Name DATA as well.")
         with spoken(Settings()):
-            network, X, y = load(request.path), None, None
+            network, X, y = only_network(load(request.path), request.path), None, None
     else:
         network, X, y = _rows(request, data)
     with spoken(Settings()):

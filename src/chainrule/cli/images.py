@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted
+from ..ensembles.ensemble import Ensemble
 from ..errors import ChainruleError, DataError, ModelFileError, ParameterError, unknown_name
 from ..explain.plots.contact import contact_sheet
 from ..explain.plots.plotting import file_of
@@ -114,13 +115,13 @@ def _text(names: list[str]) -> list[str]:
     return [name.encode("utf-8", "replace").decode("utf-8") for name in names]
 
 
-def keep_shape(network: Network, shape: tuple[int, ...] | None) -> None:
+def keep_shape(network: Network | Ensemble, shape: tuple[int, ...] | None) -> None:
     """Enter in a network what images it is for."""
     if shape is not None:
         network.metadata["images"] = list(shape)
 
 
-def kept_shape(network: Network, path: object) -> tuple[int, ...]:
+def kept_shape(network: Network | Ensemble, path: object) -> tuple[int, ...]:
     """What `keep_shape` entered, or the usual size; raises ModelFileError if that is broken."""
     try:
         return checked_shape(network.metadata.get("images", SIZE), "its images")

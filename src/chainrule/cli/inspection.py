@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import counted
-from ..model.files import load
+from ..ensembles.ensemble import Ensemble
+from ..ensembles.files import load
 from ..model.network import Network
 from ..tables.encoding import Encoding
 from ..tables.model import encoding_of
@@ -22,17 +23,15 @@ WIDTH = 80
 def inspect(path: Path, as_json: bool) -> None:
     """Print what is in a model file: target, columns, encoding, network, training, versions."""
     with spoken(Settings()):
-        network = load(path)
-    encoding = encoding_of(network, path)
-    if as_json:
-        print(json.dumps(_found(path, network, encoding)))
-        return
-    print("\n\n".join(_sections(path, network, encoding)))
+        predictor = load(path)
+    encoding = encoding_of(predictor, path)
+    found = _found(path, predictor, encoding)
+    print(json.dumps(found) if as_json else "\n\n".join(_sections(path, predictor, found)))
 
 
-def _found(path: Path, network: Network, encoding: Encoding | None) -> dict[str, Any]:
-    """All of it, as what JSON can hold."""
-    kept = network.metadata
+def _found(path: Path, predictor: Network | Ensemble, encoding: Encoding | None) -> dict[str, Any]:
+    """All of it, as what JSON can hold; of an ensemble, the network is the first of its members."""
+    kept, network = predictor.metadata, _shown_network(predictor)
     classes = network.classes
     several = isinstance(classes, list)
     labels = [None if c is None else c.tolist() for c in classes] if several else None
@@ -44,9 +43,17 @@ def _found(path: Path, network: Network, encoding: Encoding | None) -> dict[str,
         "data": kept.get("data"),
         "target": kept.get("target"),
         "classes": labels,
-        "columns": _columns(network, encoding),
+        "columns": _columns(kept, encoding),
         "left_out": kept.get("left_out", {}),
         "inputs": encoding.inputs if encoding is not None else kept.get("columns"),
+        "ensemble": {
+            "kind": predictor.kind,
+            "members": len(predictor),
+            "combine": predictor.combine,
+            "parameters": sum(value.size for own in predictor for value in own.parameters.values()),
+        }
+        if isinstance(predictor, Ensemble)
+        else None,
         "network": {
             "layers": [
                 {"name": name, "kind": layer.kind, **_units(layer)}
@@ -63,6 +70,10 @@ def _found(path: Path, network: Network, encoding: Encoding | None) -> dict[str,
     }
 
 
+def _shown_network(predictor: Network | Ensemble) -> Network:
+    return predictor[0] if isinstance(predictor, Ensemble) else predictor
+
+
 def _task(network: Network) -> str | None:
     if len(network._losses) != 1:
         return None
@@ -74,16 +85,15 @@ def _units(layer: Any) -> dict[str, Any]:
     return {} if units is None else {"units": units, "activation": getattr(layer, "activation", None)}
 
 
-def _columns(network: Network, encoding: Encoding | None) -> list[dict[str, Any]] | None:
+def _columns(kept: dict[str, Any], encoding: Encoding | None) -> list[dict[str, Any]] | None:
     """The table's columns, with what is known of each."""
     if encoding is None:
-        names = network.metadata.get("columns")
+        names = kept.get("columns")
         return [{"name": name} for name in names] if isinstance(names, list) else None
     return [{**column.to_json(), **encoding.learned(column)} for column in encoding.columns]
 
 
-def _sections(path: Path, network: Network, encoding: Encoding | None) -> list[str]:
-    found = _found(path, network, encoding)
+def _sections(path: Path, predictor: Network | Ensemble, found: dict[str, Any]) -> list[str]:
     head = [f"{printable(str(path))}: {_purpose(found)}"]
     if isinstance(found["classes"], list):
         labels = ", ".join(shown(label, 30) for label in found["classes"][:20])
@@ -100,9 +110,18 @@ def _sections(path: Path, network: Network, encoding: Encoding | None) -> list[s
     if found["inputs"]:
         names = ", ".join(printable(str(name)) for name in found["inputs"])
         sections.append("\n".join([counted(len(found["inputs"]), "input"), *_wrapped(names, "  ")]))
-    sections.append(network.summary())
+    if found["ensemble"]:
+        many, own = found["ensemble"], _kind(found["ensemble"])
+        size = f"{counted(many['members'], 'network')} with {many['parameters']:,} parameters in all"
+        text = f"an ensemble{own} of {size}, combined by {many['combine']}; the first of them:"
+        sections.append("\n".join(_wrapped(text)))
+    sections.append(_shown_network(predictor).summary())
     sections.append("\n".join(_training(found)))
     return sections
+
+
+def _kind(ensemble: dict[str, Any]) -> str:
+    return "" if ensemble["kind"] == "networks" else f" by {ensemble['kind']}"
 
 
 def _purpose(found: dict[str, Any]) -> str:

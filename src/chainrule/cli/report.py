@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ensembles.ensemble import Ensemble
 from ..errors import DataError
 from ..model.network import Network
 from ..tables.wording import printable
@@ -17,7 +18,7 @@ from .baseline import Scores, r2
 Array = np.ndarray[Any, Any]
 
 
-def predictions(network: Network, X: Array, data: str, probabilities: bool = False) -> Array:
+def predictions(network: Network | Ensemble, X: Array, data: str, probabilities: bool = False) -> Array:
     """What a network predicts; raises DataError for rows so far from those trained on that it overflows."""
     with np.errstate(all="ignore"):
         found: Array = network.predict_proba(X) if probabilities else network.predict(X)
@@ -33,14 +34,14 @@ def predictions(network: Network, X: Array, data: str, probabilities: bool = Fal
     return found
 
 
-def scores(network: Network, X: Array, y: Array, data: str) -> Scores:
+def scores(network: Network | Ensemble, X: Array, y: Array, data: str) -> Scores:
     """{"accuracy": ...} for a classifier, {"r2": ...} else; an R2 of a single row is None."""
     if network.classes is not None:
         return {"accuracy": network.evaluate(X, y)["accuracy"]}
     return {"r2": r2(y, predictions(network, X, data))}
 
 
-def report(network: Network, X: Array, y: Array, data: str) -> str:
+def report(network: Network | Ensemble, X: Array, y: Array, data: str) -> str:
     """A table: precision, recall and F1 of each class; or the errors of a regression."""
     from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 

@@ -14,7 +14,7 @@ from ..errors import ChainruleError, ParameterError, unknown_name
 from ..tables.pieces import MANY
 
 MOST_UNITS, MOST_EPOCHS, MOST_PIECES, MOST_SIDE = 10**6, 10**7, MANY, 10**4
-MOST_FOLDS, MOST_JOBS = 10**4, 10**3
+MOST_FOLDS, MOST_JOBS, MOST_MEMBERS = 10**4, 10**3, 10**3
 Check = Callable[[Any, str], Any]
 
 
@@ -99,6 +99,14 @@ def _jobs(value: Any, label: str) -> int:
         raise ParameterError(
             f"{label} must be a whole number from 1 to {MOST_JOBS:,}, or -1 for one a processor, got "
             f"{value!r:.60}."
+        )
+    return value
+
+
+def _members(value: Any, label: str) -> int:
+    if type(value) is not int or not 2 <= value <= MOST_MEMBERS:
+        raise ParameterError(
+            f"{label} must be a whole number from 2 to {MOST_MEMBERS:,}, got {value!r:.60}. Pass e.g. 5."
         )
     return value
 
@@ -201,6 +209,9 @@ SETTINGS: dict[str, dict[str, Check]] = {
         "stop": _among("cross-validated"),
         "folds": _folds,
         "jobs": _jobs,
+        "ensemble": _members,
+        "ensemble_kind": _among("seeds", "bagging", "snapshot", "committee"),
+        "distill": _sizes,
         "validation_size": _share,
         "test_size": _share,
         "class_weight": _by_class,
@@ -278,6 +289,12 @@ class Settings:
         """What messages call a setting; None if it was not stated."""
         stated = self._stated.get((table, key))
         return None if stated is None else stated.label
+
+    def but(self, table: str, key: str, value: Any, label: str) -> Settings:
+        """The same settings with another one in place of what was stated, or beside it."""
+        other = Settings()
+        other._stated = {**self._stated, (table, key): Stated(value, label)}
+        return other
 
     def own(self, table: str) -> dict[str, Any]:
         """The settings of what a table names."""

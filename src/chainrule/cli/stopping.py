@@ -32,13 +32,15 @@ def stops_by_folds(settings: Settings, others: Sequence[str]) -> bool:
     """
     stop = settings.label("training", "stop")
     if stop is None:
-        for key in ("folds", "jobs"):
-            if label := settings.label("training", key):
+        for key, too in (("folds", ""), ("jobs", " or --ensemble")):
+            label = settings.label("training", key)
+            if label and not (too and settings.label("training", "ensemble")):
                 raise ParameterError(
-                    f"{label} is for --stop cross-validated. Pass that as well, or leave it out."
+                    f"{label} is for --stop cross-validated{too}. Pass that as well, or leave it out."
                 )
         return False
-    labels = [settings.label("training", key) for key in ("early_stopping", "validation_size")]
+    apart = ("early_stopping", "validation_size", "ensemble")
+    labels = [settings.label("training", key) for key in apart]
     for other in (*labels, *others):
         if other is not None:
             raise ParameterError(

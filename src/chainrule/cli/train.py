@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted, need_matplotlib
+from ..ensembles.ensemble import Ensemble
 from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..nn.dense import Dense
@@ -34,6 +35,15 @@ from ..training.storage import write_whole
 from .balance import Balance, find_balance, known_measure
 from .baseline import fit_baseline
 from .building import Goal, find_goal, make_network, make_optimizer, spoken
+from .ensembles import (
+    Course,
+    Several,
+    asked_for,
+    in_words,
+    measured_members,
+    train_several,
+    train_student,
+)
 from .images import Placed, Reading, find_augment, keep_shape, placed, reading_of, shape_of, sheet
 from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture, learning_curves
@@ -104,6 +114,25 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes
+    ----------
+    predictor : Network or Ensemble
+    history : History or Course
+    stopping : StoppingReport or None
+    ensemble : Ensemble or None
+        Also where a network has learned from it.
+    """
+
+    predictor: Network | Ensemble
+    history: History | Course
+    stopping: StoppingReport | None
+    ensemble: Ensemble | None
+
+
+@dataclass(frozen=True)
 class Rows:
     """Encoded rows and their targets."""
 
@@ -145,7 +174,13 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         usual = defaults_of_folds(usual)
     patience = _patience(settings)
     balance = find_balance(settings, goal, table.y)
+    tracked = [*request.tracking.stated, *([request.trial] if request.trial else [])]
+    several = asked_for(settings, ["--plot", *tracked] if request.plot is not None else tracked)
+    if several is not None and several.kind == "snapshot":
+        usual = dataclasses.replace(usual, schedule=None)
     holding = "early_stopping" if patience is not None else balance.held_by
+    if several is not None and not several.holds_back:
+        holding = None
     places = _split(table, goal, settings, request, usual, holding)
     given = _given_test(table, request, separator, reading)
     counts = {name: len(rows) for name, rows in places.items()}
@@ -162,7 +197,14 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
             f"{settings.get('optimizer', 'name')} contradict each other: images that change from epoch to "
             "epoch have no minimum to search for. Leave one out."
         )
+    student = None
+    if several is not None and several.student is not None:
+        small = settings.but("network", "hidden", several.student, "--distill")
+        own = dataclasses.replace(usual, dropout=0.0)
+        student = make_network(table, train.X, train.y, encoding, goal, small, own, shape is not None)
     lines = _describe(table, encoding, network, goal, counts, settings)
+    if several is not None:
+        lines.append(several.describe())
     if augment is not None:
         lines.append(f"changed anew in each epoch: {augment.summary}")
     for line in lines:
@@ -179,15 +221,17 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if request.contact_sheet is not None and change is not None:  # before the training: to be looked at
         seed = settings.get("training", "seed", 0)
         write_whole(request.contact_sheet, sheet(request.contact_sheet, train.X, train.y, change, seed))
-    history, stopping = _fit(taken, network, rule, balance, usual, patience, request, by_folds, change)
+    asked = several, student
+    trained = _fit(taken, network, rule, balance, usual, patience, request, by_folds, change, asked)
+    predictor, history, stopping = trained.predictor, trained.history, trained.stopping
     baseline = fit_baseline(goal.task, train.X, train.y)
     test, held = parts["test"], parts.get("validation", train)
-    before = report(network, test.X, test.y, table.name) if balance.decides else ""
+    before = report(predictor, test.X, test.y, table.name) if balance.decides else ""
     decided = balance.decide(network, held.X, held.y)
     result: dict[str, Any] = {
         "task": goal.task,
         "rows": counts,
-        "test": scores(network, test.X, test.y, table.name),
+        "test": scores(predictor, test.X, test.y, table.name),
         "baseline": baseline.scores(test.X, test.y),
         "seconds": round(history.seconds, 3),
         "epochs": history.epochs,
@@ -198,20 +242,23 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     }
     if stopping is not None:
         result["stopping"] = stopping.to_json()
-    training = {**result, "loss_name": network.loss, "seed": settings.get("training", "seed", 0)}
+    if several is not None and trained.ensemble is not None:
+        result["ensemble"] = measured_members(several, trained.ensemble, test, table.name)
+    training = {**result, "loss_name": predictor.loss, "seed": settings.get("training", "seed", 0)}
     training |= {
         "batch_size": _batch_size(settings, usual, rule, rows),
         "history": history.to_json(),
     }
     if request.model is not None:
-        keep(network, table, encoding, baseline.usual, baseline.linear, training)
-        keep_shape(network, shape)
-        network.save(request.model)
-    if request.plot is not None:
+        keep(predictor, table, encoding, baseline.usual, baseline.linear, training)
+        keep_shape(predictor, shape)
+        predictor.save(request.model)
+    if request.plot is not None and isinstance(history, History):
         write_whole(request.plot, learning_curves(history, table.name, request.plot.suffix))
     if request.confusion is not None:
-        matrix = network.confusion_matrix(test.X, test.y)
-        picture = confusion_picture(matrix, network.classes.tolist(), table.target, request.confusion.suffix)
+        matrix = predictor.confusion_matrix(test.X, test.y)
+        names, suffix = predictor.classes.tolist(), request.confusion.suffix
+        picture = confusion_picture(matrix, names, table.target, suffix)
         write_whole(request.confusion, picture)
     if request.as_json:
         told = {column.name: column.kind for column in encoding.columns}
@@ -225,7 +272,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     if stopping is not None:
         print(f"\n{stopping}")
     those = "test" if given is not None else _those(places)
-    _conclude(request, result, network, test, history, those, before, decided)
+    _conclude(request, result, predictor, test, history, those, before, decided)
 
 
 def _check(request: Request) -> None:
@@ -362,12 +409,16 @@ def _fit(
     request: Request,
     by_folds: bool,
     change: Placed | None,
-) -> tuple[History, StoppingReport | None]:
+    asked: tuple[Several | None, Network | None],
+) -> Trained:
     """Train; raises ParameterError if the loss leaves the numbers that can be reckoned with."""
     train = parts["train"]
     settings = balance.settings
     arguments, whole = _arguments(parts, rule, balance, usual, patience, request, change)
-    stopping = None
+    stopping = ensemble = None
+    predictor: Network | Ensemble = network
+    history: History | Course
+    several, student = asked
     with spoken(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
         if by_folds:
@@ -375,6 +426,18 @@ def _fit(
                 train.X, train.y, **arguments, **folds_of(settings, len(train.y))
             )
             history = stopping.trained
+        elif several is not None:
+            if not settings.label("training", "epochs"):
+                arguments["epochs"] = several.epochs(arguments["epochs"])
+            rows = train.X, train.y
+            ensemble, history = train_several(several, network, rows, arguments, whole)
+            predictor = ensemble
+            if student is not None and not history.diverged:
+                kept = {**arguments, "resume": request.resume}
+                if request.checkpoint is not None:
+                    folder = request.checkpoint / "student"
+                    kept["callbacks"] = [Checkpoint(folder, every_minutes=MINUTES)]
+                predictor, history = train_student(ensemble, student, train.X, kept)
         else:
             history = network.fit(train.X, train.y, **arguments, **whole)
     if history.diverged:
@@ -382,7 +445,7 @@ def _fit(
         if not rule.whole_batch:
             advice = f"a smaller --learning-rate than {rule.schedule.learning_rate:g}, or --clip-norm 1"
         raise ParameterError(f"{history.stopped}; nothing was saved. Pass {advice}.")
-    return history, stopping
+    return Trained(predictor, history, stopping, ensemble)
 
 
 def _arguments(
@@ -489,9 +552,9 @@ def _those(places: Mapping[str, Array]) -> str:
 def _conclude(
     request: Request,
     result: dict[str, Any],
-    network: Network,
+    predictor: Network | Ensemble,
     test: Rows,
-    history: History,
+    history: History | Course,
     those: str,
     before: str,
     decided: dict[str, Any],
@@ -511,8 +574,10 @@ def _conclude(
             if done is not None:
                 print(f"{DONE[key]}: {done}")
     print(f"\n{tested}:\n")
-    print(report(network, test.X, test.y, request.data))
+    print(report(predictor, test.X, test.y, request.data))
     print(f"\n{summarise(result)}.")
+    if "ensemble" in result:
+        print(f"{in_words(result['ensemble'], isinstance(predictor, Network))}.")
     print(f"Trained in {history.seconds:.1f} s by the engine {history.engine}.")
     pictures = {
         "Learning curves": request.plot,
@@ -525,5 +590,6 @@ def _conclude(
     if request.model is None:
         print("Not saved: pass --model FILE to keep the network.")
     else:
-        name = printable(str(request.model))
-        print(f"Saved to {name}\nTo read what it computes: chainrule source {name}")
+        name, single = printable(str(request.model)), isinstance(predictor, Network)
+        what = "read what it computes: chainrule source" if single else "see what is in it: chainrule inspect"
+        print(f"Saved to {name}\nTo {what} {name}")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import counted, need_matplotlib
+from ..ensembles.ensemble import Ensemble
+from ..ensembles.files import load
 from ..errors import DataError, ParameterError
-from ..model.files import load
 from ..model.network import Network
 from ..tables.encoding import Encoding
 from ..tables.kinds import Column
@@ -43,32 +44,37 @@ ACTIVE = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes text that 
 
 @dataclass(frozen=True)
 class Model:
-    """A network that takes one table and gives one target, and what prepares its inputs.
+    """What takes one table and gives one target, and what prepares its inputs.
 
     Attributes
     ----------
     path : Path
-    network : Network
+    predictor : Network or Ensemble
     encoding : Encoding or None
         None of a network that was not made of a table.
     """
 
     path: Path
-    network: Network
+    predictor: Network | Ensemble
     encoding: Encoding | None
+
+    @property
+    def network(self) -> Network:
+        """The network; raises DataError for an ensemble."""
+        return only_network(self.predictor, self.path)
 
     @property
     def names(self) -> list[str] | None:
         """The names of the network's inputs, where they are known."""
         if self.encoding is not None:
             return self.encoding.inputs
-        names: Any = self.network.metadata.get("columns")
-        known = isinstance(names, list) and len(names) == self.network.inputs
+        names: Any = self.predictor.metadata.get("columns")
+        known = isinstance(names, list) and len(names) == self.predictor.inputs
         return [str(name) for name in names] if known else None
 
     def answers(self, verb: str) -> bool:
         """True; raises DataError where the network has no labels that answers could be compared with."""
-        if self.network.classes is None and self.network._losses[0].target != "values":
+        if self.predictor.classes is None and self.predictor._losses[0].target != "values":
             raise DataError(
                 f"{self.path}: the network was not trained on classes yet, so it cannot be {verb}. "
                 "Train it first."
@@ -77,7 +83,7 @@ class Model:
 
     def reading(self, corrupt: str = "refuse") -> Reading:
         """How images for the network are read."""
-        return Reading(kept_shape(self.network, self.path), corrupt)
+        return Reading(kept_shape(self.predictor, self.path), corrupt)
 
     def inputs(self, data: str, frame: polars.DataFrame, target: str | None) -> Array:
         """A table's rows as the network takes them; what is new to it is told.
@@ -91,15 +97,16 @@ class Model:
         """
         if self.encoding is not None:
             return self.encoding.encode_frame(data, frame)
-        names = self.network.metadata.get("columns")
+        names = self.predictor.metadata.get("columns")
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             names = [name for name in frame.columns if name != target]
         kinds = ("truth value" if str(frame.schema.get(name)) == "Boolean" else "number" for name in names)
         columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
-        if len(columns) != self.network.inputs:
+        if len(columns) != self.predictor.inputs:
             found = counted(len(columns), "input")
             raise DataError(
-                f"{data}: has {found}, the network needs {self.network.inputs}. Pass a table of its columns."
+                f"{data}: has {found}, the network needs {self.predictor.inputs}. Pass a table of its "
+                "columns."
             )
         cells = sources(data, frame, columns)
         for name in cells.columns:
@@ -109,10 +116,21 @@ class Model:
         return np.asarray(cells.to_numpy(), np.float64)
 
 
+def only_network(predictor: Network | Ensemble, path: Path) -> Network:
+    """A network as it is; raises DataError for an ensemble."""
+    if isinstance(predictor, Ensemble):
+        raise DataError(
+            f"{path}: holds {counted(len(predictor), 'network')} that predict together, and this is for one. "
+            "Save one of them from Python: chainrule.load(path)[0].save(other)."
+        )
+    return predictor
+
+
 def load_model(path: Path) -> Model:
     """A model from its file; raises ModelFileError, or DataError for a network that only Python can use."""
     with spoken(Settings()):
-        network = load(path)
+        predictor = load(path)
+    network = predictor[0] if isinstance(predictor, Ensemble) else predictor
     inputs, outputs = len(network.graph.xs), network.widths
     if inputs != 1 or len(outputs) != 1:
         what = counted(inputs, "input table") if inputs != 1 else counted(len(outputs), "target")
@@ -122,7 +140,7 @@ def load_model(path: Path) -> Model:
             f"{path}: the network gives {counted(outputs[0], 'value')} for a row; here it can give one. "
             "Use it from Python."
         )
-    return Model(path, network, encoding_of(network, path))
+    return Model(path, predictor, encoding_of(predictor, path))
 
 
 def predict(
@@ -130,6 +148,7 @@ def predict(
     data: str,
     output: Path | None,
     probabilities: bool,
+    spread: bool,
     as_json: bool,
     separator: str | None,
     corrupt: str = "refuse",
@@ -138,7 +157,9 @@ def predict(
     check_outputs({"--output": output}, [path, None if data in BUILT_IN else data])
     letter = checked_separator(separator)
     model = load_model(path)
-    network = model.network
+    network = model.predictor
+    if spread and not isinstance(network, Ensemble):
+        raise ParameterError("--spread: is of an ensemble, and the model is one network. Leave it out.")
     frame = load_frame(data, letter, model.reading(checked_policy(corrupt, data)), labels=False)
     target = str(network.metadata.get("target") or "prediction")
     X = model.inputs(data, frame, TARGETS.get(data, target))
@@ -149,6 +170,9 @@ def predict(
         names = range(p.shape[1]) if network.classes is None else network.classes.tolist()
         header += [f"p({name})" for name in names]
         columns += [_plain(column) for column in p.T]
+    if spread and isinstance(network, Ensemble):
+        header.append("spread")
+        columns.append(_plain(spread_of(network, X)))
     if is_folder(data):
         header.append("file")
         columns.append(frame[FILE].to_list())
@@ -162,6 +186,16 @@ def predict(
         tell(f"{counted(frame.height, 'prediction')} written to {printable(str(output))}.")
     if output is None or as_json:
         print(text)
+
+
+def spread_of(ensemble: Ensemble, X: Array) -> Array:
+    """The standard deviation of the members' values, or of their probabilities of the class predicted."""
+    spread = ensemble.predict_spread(X)
+    if ensemble.classes is None:
+        return spread.reshape(len(spread))
+    places = np.searchsorted(ensemble.classes, ensemble.predict(X))
+    chosen: Array = spread[np.arange(len(spread)), places]
+    return chosen
 
 
 def _csv(header: list[str], columns: list[list[Any]]) -> str:
@@ -219,15 +253,16 @@ def labelled(
     """
     model.answers(verb)
     frame = load_frame(data, separator, model.reading(checked_policy(corrupt, data)))
-    stated = target or (None if data in BUILT_IN or is_folder(data) else model.network.metadata.get("target"))
+    told = data in BUILT_IN or is_folder(data)
+    stated = target or (None if told else model.predictor.metadata.get("target"))
     target = target_of(data, stated, frame)
     X = model.inputs(data, frame, target)
-    return Labelled(data, target, frame, X, matching(data, target, frame, model.network.classes))
+    return Labelled(data, target, frame, X, matching(data, target, frame, model.predictor.classes))
 
 
 def measured(model: Model, rows: Labelled) -> dict[str, Any]:
     """Task, number of rows, scores and those of the baselines."""
-    network = model.network
+    network = model.predictor
     task = "regression" if network.classes is None else "classification"
     usual = network.metadata.get("usual", usual_answer(task, rows.y))
     return {
@@ -254,7 +289,7 @@ def evaluate(
     check_outputs({"--confusion": confusion}, [path, None if data in BUILT_IN else data])
     letter = checked_separator(separator)
     model = load_model(path)
-    network = model.network
+    network = model.predictor
     if confusion is not None and network.classes is None and model.answers("tested"):
         raise ParameterError("--confusion is for classes, and the network predicts values. Leave it out.")
     started = time.perf_counter()
@@ -279,7 +314,7 @@ def source(path: Path, optimizer: str | None, pseudo: bool, notation: str | None
         raise ParameterError("--notation is for --pseudo: in Python, names are the network's. Leave it out.")
     style = parse_notation(notation)
     with spoken(Settings()):
-        network = load(path)
+        network = only_network(load(path), path)
         text = network.pseudocode(optimizer, notation=style) if pseudo else network.source(optimizer)
         text = text.rstrip("\n")
     encoding = encoding_of(network, path)
@@ -299,10 +334,10 @@ def source(path: Path, optimizer: str | None, pseudo: bool, notation: str | None
 def summary(path: Path) -> None:
     """Print the layers as a table."""
     with spoken(Settings()):
-        print(load(path).summary())
+        print(only_network(load(path), path).summary())
 
 
-def _probabilities(network: Network, X: Array, data: str) -> Array:
+def _probabilities(network: Network | Ensemble, X: Array, data: str) -> Array:
     try:
         return predictions(network, X, data, probabilities=True)
     except ParameterError:

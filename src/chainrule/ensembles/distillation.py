@@ -28,6 +28,7 @@ TEMPERATURE = 2.0
 REFUSED = {
     "metrics": "the student learns probabilities, not labels",
     "class_weight": "the student learns probabilities, not labels",
+    "sampling": "the student learns probabilities, not labels",
     "go_on": "a distillation is a training of its own",
     "record": "the student is trained within another network",
 }
@@ -43,6 +44,8 @@ def distill(
     settings: Mapping[str, Any],
 ) -> tuple[Network, History]:
     """The trained student and its history; see `Ensemble.distill`."""
+    if not isinstance(student, Network):
+        raise ParameterError(f"distill: student must be a Network, got {student!r:.60}.")
     teacher = Teacher(ensemble, temperature, hard)
     if (y is None) == bool(teacher.hard):
         raise ParameterError(

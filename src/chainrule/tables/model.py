@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any
 
+from ..ensembles.ensemble import Ensemble
 from ..errors import ModelFileError
 from ..model.network import Network
 from ..version import __version__
@@ -19,13 +20,18 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "polars")
 
 
 def keep(
-    network: Network, table: Table, encoding: Encoding, usual: Any, linear: Any, training: dict[str, Any]
+    network: Network | Ensemble,
+    table: Table,
+    encoding: Encoding,
+    usual: Any,
+    linear: Any,
+    training: dict[str, Any],
 ) -> None:
     """Enter in a network what its file is to hold of the table.
 
     Parameters
     ----------
-    network : Network
+    network : Network or Ensemble
     table : Table
     encoding : Encoding
     usual : object
@@ -60,7 +66,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def encoding_of(network: Network, path: object) -> Encoding | None:
+def encoding_of(network: Network | Ensemble, path: object) -> Encoding | None:
     """The encoding in a network's file; None for a network that was not made of a table.
 
     Raises
@@ -80,7 +86,7 @@ def encoding_of(network: Network, path: object) -> Encoding | None:
         raise ModelFileError(f"{path}: {error}") from None
 
 
-def linear_of(network: Network, path: object) -> Any:
+def linear_of(network: Network | Ensemble, path: object) -> Any:
     """The linear model that a network was compared with; None if its file holds none."""
     if LINEAR not in network.attachments:
         return None
