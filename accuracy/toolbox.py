@@ -34,4 +34,5 @@ SUBJECTS: dict[str, Subject] = {
     "starting": Subject("Starting: first weights and learning rates", "starting"),
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "images": Subject("Images", "images"),
+    "ensembles": Subject("Ensembles and distillation", "ensembles"),
 }
