@@ -36,4 +36,5 @@ SUBJECTS: dict[str, Subject] = {
     "stopping": Subject("How long to train, by cross-validation", "stopping"),
     "regularising": Subject("What regularises", "regularising"),
     "images": Subject("Images", "images"),
+    "ensembles": Subject("Ensembles and distillation", "ensembles"),
 }

@@ -677,7 +677,7 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
             "--stop cross-validated and --checkpoint contradict each other",
         ),
         ("train wine --folds 5", "--folds is for --stop cross-validated. Pass that as well"),
-        ("train wine --jobs 2", "--jobs is for --stop cross-validated. Pass that as well"),
+        ("train wine --jobs 2", "--jobs is for --stop cross-validated or --ensemble. Pass that as well"),
         ("train wine --stop never", "--stop 'never' is unknown. Known: cross-validated."),
         ("train wine --stop cross-validated --folds 1", "--folds must be a whole number from 2 to 10,000,"),
         ("train wine --stop cross-validated --jobs 0", "--jobs must be a whole number from 1 to 1,000, or"),

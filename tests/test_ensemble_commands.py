@@ -170,7 +170,15 @@ def test_commands_for_one_network_refuse_ensembles(run, command):
         ),
         ("--jobs 2", "--jobs is for --stop cross-validated or --ensemble. Pass that as well"),
         ("--ensemble 2 --folds 3", "--folds is for --stop cross-validated. Pass that as well"),
-        ("--ensemble 2 --plot p.png", "--plot and --ensemble contradict each other"),
+        ("--ensemble 2 --plot p.png", "--ensemble and --plot contradict each other: that is for one network"),
+        ("--ensemble 2 --log l.csv", "--ensemble and --log contradict each other: that is for one network"),
+        ("--ensemble 2 --dry-run", "--ensemble and --dry-run contradict each other"),
+        ("--ensemble 2 --calibrate temperature", "--ensemble and --calibrate contradict each other"),
+        ("--ensemble 2 --ensemble-kind bagging --resample over", "copies of a row would be on both sides"),
+        (
+            "--ensemble 2 --ensemble-kind committee --resample over",
+            "--resample contradict each other: copies",
+        ),
         (
             "--ensemble 2 --ensemble-kind snapshot --schedule cosine",
             "--ensemble-kind snapshot and --schedule contradict each other: it sets the learning",

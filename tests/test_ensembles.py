@@ -765,6 +765,11 @@ def two_outputs():
             "n_jobs must be an int other than 0, got 0",
         ),
         (
+            lambda: cr.DeepEnsemble(network()).fit(X, NAMES, callbacks=[cr.CSVLogger("log.csv")], **QUICK),
+            ParameterError,
+            "DeepEnsemble.fit: CSVLogger writes down one fit, and each member is one",
+        ),
+        (
             lambda: cr.DeepEnsemble(network()).fit(X, NAMES, callbacks=[3], **QUICK),
             ParameterError,
             "callbacks must have a method",

@@ -23,12 +23,26 @@ from .report import scores
 from .settings import Settings
 
 Array = np.ndarray[Any, Any]
-OF_LABELS = ("class_weight", "sampling")  # settings that a student, who sees no labels, has no use for
 KINDS: Mapping[str, Any] = {
     "seeds": DeepEnsemble,
     "bagging": Bagging,
     "snapshot": SnapshotEnsemble,
     "committee": Committee,
+}
+
+
+SIDES = "copies of a row would be on both sides of what members leave out"
+CONTRADICTED: Mapping[str, Mapping[tuple[str, str], str]] = {
+    "snapshot": {
+        ("schedule", "name"): "it sets the learning rate's course",
+        ("training", "early_stopping"): "its members come at set epochs",
+        ("training", "jobs"): "its members come one after another",
+    },
+    "bagging": {("training", "resample"): SIDES},
+    "committee": {
+        ("training", "resample"): SIDES,
+        ("training", "validation_size"): "each member is validated with its own fold",
+    },
 }
 
 
@@ -74,14 +88,14 @@ class Several:
         return f"ensemble of {counted(self.members, 'network')} {by}{student}"
 
 
-def asked_for(settings: Settings, others: Sequence[str]) -> Several | None:
+def asked_for(settings: Settings, single: Sequence[str]) -> Several | None:
     """The ensemble that settings ask for; None for a single network.
 
     Parameters
     ----------
     settings : Settings
-    others : sequence of str
-        What was given besides and is for a single network.
+    single : sequence of str
+        What was stated beside them and is of one training, by option.
 
     Raises
     ------
@@ -95,23 +109,16 @@ def asked_for(settings: Settings, others: Sequence[str]) -> Several | None:
                 raise ParameterError(f"{label} is for --ensemble N. Pass that as well, or leave it out.")
         return None
     kind = settings.get("training", "ensemble_kind", "seeds")
-    reasons = {
-        "snapshot": {
-            ("schedule", "name"): "it sets the learning rate's course",
-            ("training", "early_stopping"): "its members come at set epochs",
-            ("training", "jobs"): "its members come one after another",
-        },
-        "committee": {("training", "validation_size"): "each member is validated with its own fold"},
-    }.get(kind, {})
-    for (table, key), why in reasons.items():
+    own, whole = settings.label("training", "ensemble_kind"), settings.label("training", "ensemble")
+    for (table, key), why in CONTRADICTED.get(kind, {}).items():
         if label := settings.label(table, key):
-            own = settings.label("training", "ensemble_kind")
             raise ParameterError(f"{own} {kind} and {label} contradict each other: {why}. Leave one out.")
-    if others:
-        raise ParameterError(
-            f"{others[0]} and --ensemble contradict each other: the first is for one network and its "
-            "training. Leave one out."
-        )
+    decided = [settings.label("training", key) for key in ("threshold", "calibrate")]
+    for label in (*decided, *single):
+        if label is not None:
+            raise ParameterError(
+                f"{whole} and {label} contradict each other: that is for one network. Leave one out."
+            )
     return Several(kind, members, settings.get("training", "distill"), settings.get("training", "jobs"))
 
 
@@ -163,8 +170,8 @@ def train_several(
     several: Several,
     network: Network,
     rows: tuple[Array, Array],
-    validation: tuple[Array, Array] | None,
-    settings: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    whole: Mapping[str, Any],
 ) -> tuple[Ensemble, Course]:
     """Train an ensemble of copies of a network.
 
@@ -172,21 +179,19 @@ def train_several(
     ----------
     several : Several
     network : Network
-    rows, validation : (X, y)
-    settings : mapping
-        Of `Network.fit`.
+    rows : (X, y)
+    arguments, whole : mapping
+        Of `Network.fit`; with the second, validation_data.
 
     Raises
     ------
     ParameterError
         If there are rows to validate with, and each member has a fold for that.
     """
-    given = dict(settings)
+    given = {**arguments, **whole}
     if several.kind != "snapshot":
         given["n_jobs"] = several.jobs
-    if several.holds_back:
-        given["validation_data"] = validation
-    elif validation is not None:
+    if not several.holds_back and given.pop("validation_data") is not None:
         raise ParameterError(
             "--ensemble-kind committee validates each member with its own fold, and --split names other rows "
             "for that. Name them train there, or take another kind."
@@ -201,7 +206,7 @@ def train_student(
     ensemble: Ensemble, student: Network, X: Array, settings: Mapping[str, Any]
 ) -> tuple[Network, History]:
     """Train a network on what an ensemble predicts for rows."""
-    given = {name: value for name, value in settings.items() if name not in OF_LABELS}
+    given = {name: value for name, value in settings.items() if name not in ("class_weight", "sampling")}
     return distill(ensemble, student, X, None, None, 0.0, given)
 
 

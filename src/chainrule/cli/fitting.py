@@ -190,10 +190,7 @@ def _fit_several(task: Task, several: Several) -> Trained:
     train, shared, alone = task.parts["train"], task.shared(), task.alone()
     if not task.settings.label("training", "epochs"):
         shared["epochs"] = several.epochs(shared["epochs"])
-    validation = alone.pop("validation_data")
-    ensemble, course = train_several(
-        several, task.network, (train.X, train.y), validation, {**shared, **alone}
-    )
+    ensemble, course = train_several(several, task.network, (train.X, train.y), shared, alone)
     if task.student is None or course.diverged:
         return Trained(ensemble, course, ensemble=ensemble)
     folder = None if task.checkpoint is None else task.checkpoint / "student"

@@ -122,7 +122,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     by_folds = stops_by_folds(settings, _of_single_trainings(request))
     if by_folds:
         usual = defaults_of_folds(usual)
-    several = asked_for(settings, _of_single_networks(request, settings))
+    several = asked_for(settings, _of_single_networks(request))
     if several is not None and several.kind == "snapshot":
         usual = dataclasses.replace(usual, schedule=None)
     patience = patience_of(settings)
@@ -242,12 +242,10 @@ def _of_single_trainings(request: Request) -> list[str]:
     return [*(["--checkpoint"] if request.checkpoint is not None else []), *request.tracking.stated, *trial]
 
 
-def _of_single_networks(request: Request, settings: Settings) -> list[str]:
-    """The settings and options given that are for one network."""
-    decided = [settings.label("training", key) for key in ("threshold", "calibrate")]
-    plot = "--plot" if request.plot is not None else None
-    found = [*decided, plot, request.trial, *request.tracking.stated]
-    return [name for name in found if name is not None]
+def _of_single_networks(request: Request) -> list[str]:
+    """The options given that are for one network."""
+    plot = ["--plot"] if request.plot is not None else []
+    return [*plot, *([request.trial] if request.trial is not None else []), *request.tracking.stated]
 
 
 def _check(request: Request) -> None:

@@ -253,8 +253,8 @@ def labelled(
     """
     model.answers(verb)
     frame = load_frame(data, separator, model.reading(checked_policy(corrupt, data)))
-    named = model.predictor.metadata.get("target")
-    stated = target or (None if data in BUILT_IN or is_folder(data) else named)
+    told = data in BUILT_IN or is_folder(data)
+    stated = target or (None if told else model.predictor.metadata.get("target"))
     target = target_of(data, stated, frame)
     X = model.inputs(data, frame, target)
     return Labelled(data, target, frame, X, matching(data, target, frame, model.predictor.classes))

@@ -28,6 +28,7 @@ TEMPERATURE = 2.0
 REFUSED = {
     "metrics": "the student learns probabilities, not labels",
     "class_weight": "the student learns probabilities, not labels",
+    "sampling": "the student learns probabilities, not labels",
     "go_on": "a distillation is a training of its own",
     "record": "the student is trained within another network",
 }

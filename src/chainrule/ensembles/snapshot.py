@@ -110,7 +110,9 @@ class SnapshotEnsemble(TrainedEnsemble):
         RuntimeWarning
             If the loss or a weight became NaN or infinite.
         """
-        given = checked_settings("SnapshotEnsemble.fit", settings, {"n_jobs": "its members come one by one"})
+        given = checked_settings(
+            "SnapshotEnsemble.fit", settings, {"n_jobs": "its members come one by one"}, True
+        )
         given.pop("n_jobs", None)
         epochs = positive_int(epochs, "SnapshotEnsemble.fit: epochs", "epochs=20")
         if epochs % self.size:

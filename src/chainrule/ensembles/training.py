@@ -19,6 +19,7 @@ from ..training.callbacks import checked_callbacks
 from ..training.checkpoint import Checkpoint
 from ..training.history import History
 from ..training.loop import tell
+from ..training.tracking.tracker import Tracker
 from .agreement import checked_networks, require_same_targets
 from .ensemble import Ensemble
 
@@ -118,13 +119,21 @@ def member_seeds(seed: int, count: int) -> list[int]:
     return [int(np.random.Generator(stream).integers(2**63)) for stream in streams]
 
 
-def checked_settings(what: str, settings: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
+def checked_settings(
+    what: str, settings: Mapping[str, Any], own: Mapping[str, str], single: bool = False
+) -> dict[str, Any]:
     """Settings of `Network.fit` for every member; raises ParameterError for those that cannot be."""
     for name, why in {**REFUSED, **own}.items():
         if settings.get(name):
             raise ParameterError(f"{what}: {name} cannot be passed: {why}. Leave it out.")
     found = dict(settings)
     found["callbacks"] = checked_callbacks(found.get("callbacks", ()))
+    trackers = [] if single else [c for c in found["callbacks"] if isinstance(c, Tracker)]
+    if trackers:
+        name = type(trackers[0]).__name__
+        raise ParameterError(
+            f"{what}: {name} writes down one fit, and each member is one. Leave it out, or see `histories`."
+        )
     return found
 
 
