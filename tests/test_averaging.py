@@ -304,6 +304,26 @@ def test_steps_on_parts_of_a_batch_count_once(average):
         np.testing.assert_allclose(parts.parameters[name], value, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("average", [EMA(0.9), SWA(2)])
+def test_streams_have_the_same_averages(average):
+    def rows():
+        for k in range(0, 45, 9):
+            yield X[k : k + 9], Y[k : k + 9]
+
+    given = {"optimizer": cr.SGD(0.05, average=average), "epochs": 4, "engine": "numpy", "seed": 4, **QUIET}
+    whole, streamed = network(), network()
+    whole.fit(X, Y, batch_size=9, shuffle=False, **given)
+    if isinstance(average, SWA):
+        with pytest.raises(
+            ParameterError, match=r"the averaging SWA\(.*has to know how many steps an epoch has"
+        ):
+            streamed.fit(rows, **given)
+        given["steps_per_epoch"] = 5
+    streamed.fit(rows, **given)
+    for name, value in whole.parameters.items():
+        np.testing.assert_allclose(streamed.parameters[name], value, rtol=1e-12, atol=1e-15)
+
+
 def test_dry_runs_and_one_batch_do_not_wait_for_an_average():
     layers = [cr.GaussianNoise(0.5), cr.Dense(32, "relu", max_norm=0.5), cr.Dense(3)]
     net = cr.Network(layers, "cross_entropy", mixup=0.5)

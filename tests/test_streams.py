@@ -344,7 +344,7 @@ def test_the_labels_of_the_first_part_may_not_be_all():
         ((X,), {}, "fit: y is missing"),
         ((parts,), {"optimizer": cr.SGD(cr.schedules.StepDecay(0.1))}, "has to know how many steps"),
         ((parts,), {"accumulate": 2}, "accumulate=2 has to know how many steps an epoch has"),
-        ((parts,), {"optimizer": cr.Adam(average="ema")}, r"the averaging EMA.* has to know how many"),
+        ((parts,), {"optimizer": cr.Adam(average="swa")}, r"the averaging SWA.* has to know how many"),
         ((parts,), {"sampling": "balanced"}, "fit: sampling and <Stream of parts> contradict"),
     ],
 )

@@ -11,7 +11,8 @@ from ..emit.engine import compile_program
 from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..nn.network import AVERAGE
-from ..optim.averaging import Averaging, Stretch
+from ..optim.averaging import Averaging
+from .loop import Plan
 from .sparse import dense, is_packed, rows_at_a_time
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ class Averaged:
     program : Program
         The training step.
     averaging : Averaging
-    stretch : Stretch
-    seed : int
-        The fit's.
+    plan : Plan
 
     References
     ----------
@@ -44,10 +43,8 @@ class Averaged:
     better generalization, section 3.2, for batch normalisation.
     """
 
-    def __init__(
-        self, network: StoredNetwork, program: Program, averaging: Averaging, stretch: Stretch, seed: int
-    ) -> None:
-        self.averaging, self.stretch, self.seed, self.dtype = averaging, stretch, seed, network.dtype
+    def __init__(self, network: StoredNetwork, program: Program, averaging: Averaging, plan: Plan) -> None:
+        self.averaging, self.plan, self.dtype = averaging, plan, network.dtype
         self.graph = network.graph
         by_name = {leaf.name: leaf for leaf in program.updates}
         self.places: dict[str, Tensor] = {
@@ -61,7 +58,7 @@ class Averaged:
 
     def shares(self, steps: Array) -> Array:
         """What share of the average the weights after each of these steps get, in the network's type."""
-        return self.averaging.shares(steps, self.stretch).astype(self.dtype)
+        return self.averaging.shares(steps, self.plan.stretch).astype(self.dtype)
 
     def __call__(
         self, steps: int, live: Mapping[str, Array], state: Mapping[Tensor, Array], tables: Sequence[Any]
@@ -78,7 +75,7 @@ class Averaged:
         tables : sequence
             The training rows of each input.
         """
-        if not self.averaging.begun(steps, self.stretch):
+        if not self.averaging.begun(steps, self.plan.stretch):
             return dict(live)
         if self.known is None or self.known[0] != steps:
             weights = {**live, **{name: state[place] for name, place in self.places.items()}}
@@ -99,7 +96,7 @@ class Averaged:
                 x: dense(table[start : start + size]) for x, table in zip(g.xs, tables, strict=True)
             }
             keep = start / min(start + size, rows)
-            given |= {g.seed: self.seed, g.step: number}
+            given |= {g.seed: self.plan.seed, g.step: number}
             runner(*(given.get(x, keep) for x in runner.program.inputs))
         state = runner.state
         return {name: state[leaf] for name, leaf in g.parameters.items() if leaf in runner.program.updates}

@@ -172,7 +172,7 @@ class Fit:
         )
         self.averaged: Averaged | None = None
         if rule.averaging is not None:
-            self.averaged = Averaged(network, self.program, rule.averaging, plan.stretch, plan.seed)
+            self.averaged = Averaged(network, self.program, rule.averaging, plan)
         self.rate = 0.0
         self.progress = Progress()
         self.watched = validation is not None or any(getattr(c, "needs_weights", True) for c in callbacks)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..checks import positive_int
 from ..errors import ParameterError
 from ..nn.regularise import BatchNorm
+from ..optim.averaging import SWA
 from ..optim.rules import Optimizer
 from ..optim.schedules import Constant
 from .loop import Plan
@@ -122,7 +123,7 @@ def _require_no_length(stream: Stream, rule: Optimizer, accumulate: int) -> None
         wanted = f"the learning rate {rule.schedule}"
     elif accumulate > 1:
         wanted = f"accumulate={accumulate}"
-    elif rule.averaging is not None:
+    elif isinstance(rule.averaging, SWA):
         wanted = f"the averaging {rule.averaging}"
     if wanted is not None:
         raise ParameterError(
