@@ -205,7 +205,7 @@ def test_the_picture_shows_scikit_learns_curve(found):
         assert np.allclose(line.get_xdata(), mean, atol=1e-6)
         assert np.allclose(line.get_ydata(), share)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["plain", "sampling"]
-    assert axes.get_title(loc="left") == "'yes', 200 rows"
+    assert axes.get_title(loc="left") == "200 rows"
     assert below.get_xlabel() == "probability of 'yes'"
     figure.canvas.draw()
 

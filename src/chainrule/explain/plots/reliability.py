@@ -76,7 +76,7 @@ def reliability(
     two = len(first.classes) == 2
     what = plain(f"{first.classes[1].item()!r}") if two else "the class that is predicted"
     axes.set_ylabel("how often it is so")
-    axes.set_title(f"{what}, {counted(len(next(iter(found.values()))[0]), 'row')}", fontsize=10, loc="left")
+    axes.set_title(counted(len(next(iter(found.values()))[0]), "row"), fontsize=10, loc="left")
     below.set_xlabel(f"probability of {what}")
     below.set_ylabel("rows")
     axes.set_ylim(-0.02, 1.02)
