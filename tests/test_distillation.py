@@ -253,6 +253,8 @@ def test_what_is_trained_is_printed_as_any_network():
         (lambda e: e.distill(network(), X, go_on=True), ParameterError, "go_on cannot be passed"),
         (lambda e: e.distill(network(), X, record=object()), ParameterError, "record cannot be passed"),
         (lambda e: e.distill(network(), X, validation_data=X), ParameterError, "must be a pair"),
+        (lambda e: e.distill(network(), iter([X])), ParameterError, "distill: X is a stream"),
+        (lambda e: e.distill(network(), X, sampling="balanced"), ParameterError, "sampling cannot be passed"),
         (lambda e: e.distill("small", X), ParameterError, "student must be a Network"),
         (
             lambda e: teacher(X[:, 3], 2, 1, "mse").distill(network(1, "mse"), X, temperature=2.0),

@@ -620,7 +620,7 @@ def _bad_attachment(header, tensors):
         (_without_a_member, "'1:.*' belongs to no member"),
         (_unknown_kind, "an ensemble of an unknown kind, 'magic'"),
         (_no_members, "expected networks"),
-        (_other_inputs, "differ in what they take or predict:\n  inputs: 4 of network 1, 3 of network 2"),
+        (_other_inputs, "does not describe an ensemble: Dense: W has shape"),
         (_other_classes, "classes: setosa, versicolor, virginica of network 1, a, b, c of network 2"),
         (_strange_tensor, "'W' belongs to no member"),
         (_bad_combine, "combine .* is unknown"),
@@ -768,6 +768,11 @@ def two_outputs():
             lambda: cr.DeepEnsemble(network()).fit(X, NAMES, callbacks=[cr.CSVLogger("log.csv")], **QUICK),
             ParameterError,
             "DeepEnsemble.fit: CSVLogger writes down one fit, and each member is one",
+        ),
+        (
+            lambda: cr.Bagging(network()).fit(iter([(X, NAMES)]), None, **QUICK),
+            ParameterError,
+            "Bagging.fit: X is a stream, and its rows are needed more than once",
         ),
         (
             lambda: cr.DeepEnsemble(network()).fit(X, NAMES, callbacks=[3], **QUICK),

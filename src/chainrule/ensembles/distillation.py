@@ -22,6 +22,7 @@ from ..training.data import Coding
 from ..training.history import History
 from .agreement import ANSWERS, CLASSES, VALUES
 from .combining import Combined
+from .training import require_table
 
 Array = np.ndarray[Any, Any]
 TEMPERATURE = 2.0
@@ -60,6 +61,7 @@ def distill(
     held = given.pop("validation_data", None)
     if held is not None and (not isinstance(held, tuple | list) or len(held) != 2):
         raise ParameterError("distill: validation_data must be a pair (X, y).")
+    require_table("distill", X)
     learned = copy.deepcopy(student)
     sizes = [table.shape[1] for table in learned._tables(X)]
     teacher.require_student(learned, sizes)

@@ -19,6 +19,7 @@ from ..training.callbacks import checked_callbacks
 from ..training.checkpoint import Checkpoint
 from ..training.history import History
 from ..training.loop import tell
+from ..training.streams import as_stream
 from ..training.tracking.tracker import Tracker
 from .agreement import checked_networks, require_same_targets
 from .ensemble import Ensemble
@@ -64,6 +65,7 @@ class TrainedEnsemble(Ensemble):
 
     def _prepared(self, X: Any, y: Any) -> list[Network]:
         """A fresh copy of each network that knows its inputs and targets, as all rows tell them."""
+        require_table(f"{type(self).__name__}.fit", X)
         found = []
         for network in self.networks:
             new = fresh(network)
@@ -135,6 +137,14 @@ def checked_settings(
             f"{what}: {name} writes down one fit, and each member is one. Leave it out, or see `histories`."
         )
     return found
+
+
+def require_table(what: str, X: Any) -> None:
+    """Raise ParameterError for a stream, which gives its rows once."""
+    if as_stream(X) is not None:
+        raise ParameterError(
+            f"{what}: X is a stream, and its rows are needed more than once. Pass a table, or a part of it."
+        )
 
 
 def rows_of(what: str, network: Network, X: Any) -> Any:
