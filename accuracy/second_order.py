@@ -18,9 +18,9 @@ ROWS = 60
 CURVES = {"1-5-1": 5, "1-15-1": 15}
 RULES = {  # and the most updates
     "Levenberg-Marquardt": (cr.LevenbergMarquardt(), 500),
-    "L-BFGS": (cr.LBFGS(tolerance=1e-9), 10_000),
-    "conjugate gradients": (cr.ConjugateGradient(tolerance=1e-9), 10_000),
-    "Adam(0.01)": (cr.Adam(0.01), 20_000),
+    "L-BFGS": (cr.LBFGS(tolerance=1e-9), 5000),
+    "conjugate gradients": (cr.ConjugateGradient(tolerance=1e-9), 5000),
+    "Adam(0.01)": (cr.Adam(0.01), 10_000),
 }
 WRONG = 0.2  # the share of labels
 RHOS = (0.05, 0.2, 0.5, 1.0)  # 0.2 and 0.5 were found on other seeds
@@ -110,7 +110,7 @@ def whole(number):
 def regression(seeds, tell):
     """The same on real data, where no network is without error."""
     X, y = load_diabetes(return_X_y=True)
-    rows, updates = [], {}
+    rows, updates, best = [], {}, {}
     for method, (rule, most) in RULES.items():
         found = []
         for seed in range(seeds):
@@ -118,7 +118,9 @@ def regression(seeds, tell):
             train, test = ((part - parts[0].mean(axis=0)) / parts[0].std(axis=0) for part in parts[:2])
             t, t_test = ((part - parts[2].mean()) / parts[2].std() for part in parts[2:])
             net = cr.Network([cr.Dense(4, "tanh", l2=0.01), cr.Dense(1, l2=0.01)], "mse", dtype="float64")
-            goal = Goal(best_loss(train, t, seed) * 1.001)
+            if seed not in best:
+                best[seed] = best_loss(train, t, seed)
+            goal = Goal(best[seed] * 1.001)
             net.fit(
                 train, t, optimizer=rule, batch_size=len(t), epochs=most, seed=seed, callbacks=[goal],
                 engine="numba" if rule.name == "adam" else "numpy", verbose=False,
@@ -139,7 +141,7 @@ def regression(seeds, tell):
         )
     text = (
         "**A regression.** The diabetes set (353 rows to train on, 10 columns), 10-4-1 with tanh and "
-        "l2=0.01, to within a thousandth of the smallest loss that 3,000 iterations of L-BFGS find from the "
+        "l2=0.01, to within a thousandth of the smallest loss that 1,000 iterations of L-BFGS find from the "
         "same weights. That favours L-BFGS: another method may come to another minimum, and then does not "
         "come there. R2 is of the fifth of the rows that each seed holds back, where each fit ended."
     )
@@ -151,7 +153,7 @@ def best_loss(X, t, seed):
     """The smallest loss that is found from the weights of a seed."""
     net = cr.Network([cr.Dense(4, "tanh", l2=0.01), cr.Dense(1, l2=0.01)], "mse", dtype="float64")
     rule = cr.LBFGS(tolerance=1e-9)
-    return net.fit(X, t, optimizer=rule, epochs=3000, seed=seed, engine="numpy", verbose=False).loss[-1]
+    return net.fit(X, t, optimizer=rule, epochs=1000, seed=seed, engine="numpy", verbose=False).loss[-1]
 
 
 # where Levenberg-Marquardt loses --------------------------------------------------------------

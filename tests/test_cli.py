@@ -367,7 +367,7 @@ def test_a_file_says_the_same_as_options(run, tmp_path):
         ("[network]\nhiden = 3", "net.toml: key in [network] 'hiden' is unknown; did you mean 'hidden'?"),
         ("[training]\nbatch-size = 3", "key in [training] 'batch-size' is unknown; did you mean 'batch_size"),
         ("[optimiser]\nname = 'adam'", "net.toml: table 'optimiser' is unknown; did you mean 'optimizer'?"),
-        ("[optimizer]\nmomentum = 1", "net.toml: setting of adam 'momentum' is unknown. Known: beta1, beta2"),
+        ("[optimizer]\nmomentum = 1", "net.toml: setting of adam 'momentum' is unknown. Known: average, beta1"),
         ("[schedule]\nfactor = 1", "net.toml: factor says nothing without a name: pass --schedule as well"),
         ("epochs = 3", "net.toml: epochs stands outside of the tables. Put it under [training]."),
         ("training = 3", "net.toml: training must be a table. Write [training] and its settings below it."),
@@ -534,7 +534,7 @@ def test_the_help_of_train_lists_all_names_and_groups_options(run):
         f"--{key.replace('_', '-')}" for table in ("network", "training") for key in SETTINGS[table]
     } <= words
     titles = re.findall(r"^(\w+):$", run("train", "--help")[1], re.MULTILINE)
-    assert titles == ["Arguments", "Options", "Network", "Training", "Optimizer", "Schedule"]
+    assert titles == ["Arguments", "Options", "Network", "Training", "Optimizer", "Schedule", "Images"]
 
 
 def loaded_by(*arguments):
@@ -624,7 +624,7 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
         ("train iris --test-size 0.9999", "iris: 150 rows are too few to hold back 150 and to keep one of"),
         ("train iris --validation-size 0", "--validation-size must be above 0 and below 1, got 0."),
         ("train iris --option momentum", "--option must be NAME=VALUE, got 'momentum'. Pass e.g. momentum=0"),
-        ("train iris --option momentum=1", "--option: setting of adam 'momentum' is unknown. Known: beta1"),
+        ("train iris --option momentum=1", "--option: setting of adam 'momentum' is unknown. Known: average"),
         ("train iris --option bta1=1", "setting of adam 'bta1' is unknown; did you mean 'beta1'?"),
         ("train iris --option beta1=1", "--option beta1 must be at least 0 and below 1, got 1."),
         ("train iris --loss-option delta=1", "--loss-option: setting of cross_entropy 'delta' is unknown."),

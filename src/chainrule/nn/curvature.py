@@ -76,6 +76,8 @@ def curvature_program(network: BaseNetwork, leaves: Sequence[Tensor], weighted: 
         reshape(each_row(slope, rows), (rows, size))
         for slope, size in zip(gradient(picked, leaves), sizes, strict=True)
     ]
+    for part, leaf in zip(parts, leaves, strict=True):
+        part.name = f"J_{leaf.name}"
     scale = placeholder((), "float64", "scale")
     J = concatenate(parts, axis=1).astype("float64")
     J.name = "J"
