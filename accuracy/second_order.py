@@ -236,7 +236,7 @@ def digits(rule, seed, share, epochs):
     wrong = draw.permutation(len(labels))[: int(share * len(labels))]
     labels[wrong] = (labels[wrong] + draw.integers(1, 10, len(wrong))) % 10
     net = cr.Network([cr.Dense(128, "relu"), cr.Dense(10)], "cross_entropy")
-    settings = {"optimizer": rule, "batch_size": 32, "seed": seed, "engine": "numba", "verbose": False}
+    settings = {"optimizer": rule, "batch_size": 32, "seed": seed, "verbose": False}
     history = net.fit(parts[0], labels, epochs=epochs, **settings)
     return net.score(parts[1], parts[3]), history.seconds
 

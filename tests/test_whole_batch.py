@@ -221,9 +221,7 @@ def merged():
 STACKS |= {"shared": shared_layer, "merged": merged}
 
 
-@pytest.mark.parametrize(
-    ("name", "engine"), [*((name, "numpy") for name in STACKS), ("dense", "numba"), ("normed", "numba")]
-)
+@pytest.mark.parametrize(("name", "engine"), [*((name, "numpy") for name in STACKS), ("dense", "numba")])
 def test_the_curvature_is_that_of_numerical_slopes(name, engine):
     table = numbers(9, 3)
     net = cr.Network(STACKS[name](), "mse", dtype="float64")
