@@ -137,7 +137,7 @@ def test_cells_come_back_as_they_were_written(tmp_path_factory, rows, separator)
         ("a,b\n1,2\n".encode("utf-16-le"), "holds NUL bytes throughout, as UTF-16 or UTF-32 does. Save"),
         (b"a,b\n1,2\n3,\x00\n", "t.csv: row 2, column 'b': a NUL byte (0x00). Export the table anew."),
         (b"PK\x03\x04xx", "t.csv: is a zip archive or a spreadsheet, not a table as text. Export it as CSV."),
-        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "t.csv: is a gzip file that is damaged or not whole. Copy it"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "t.csv: is a gzip file that is damaged or not whole."),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_table(written, content, message):
