@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule.errors import CheckpointError, ParameterError
 from chainrule.optim import schedules
-from chainrule.training.loop import Plan
+from chainrule.training.plan import Plan
 
 SILENT = {"verbose": False}
 RNG = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from scipy import sparse
 import chainrule as cr
 from chainrule.errors import DataError, DTypeError, ParameterError, ShapeError, UnknownNameError
 from chainrule.optim.searches import minimise
-from chainrule.training.loop import Plan
+from chainrule.training.plan import Plan
 
 RANDOM = np.random.default_rng(7)
 X = RANDOM.normal(size=(50, 6)) * (RANDOM.random((50, 6)) < 0.4)

@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.errors import ParameterError, StreamError
 from chainrule.training import streamed
-from chainrule.training.loop import Plan
+from chainrule.training.plan import Plan
 from chainrule.training.progress import Bar
 from chainrule.training.reader import Reader
 from chainrule.training.streamed import Streamed

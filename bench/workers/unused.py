@@ -13,7 +13,8 @@ import time
 import numpy as np
 
 import chainrule as cr
-from chainrule.training.loop import Loop, Plan, Shuffler
+from chainrule.training.loop import Loop, Shuffler
+from chainrule.training.plan import Plan
 from chainrule.training.progress import Progress
 from networks import NETWORKS, make_data, make_weights
 from workers.harness import TIMING_RATES, epochs_that_take

@@ -13,7 +13,7 @@ from ..model.network import Network
 from ..model.thresholds import name_of
 from ..optim.rules import Optimizer
 from ..training.fitting import Rows
-from ..training.loop import Plan
+from ..training.plan import Plan
 from ..training.resume import Saved, identity_of, require_same, saved_fit, the_checkpoint
 from ..training.supply import told_transform
 from .watching import Held

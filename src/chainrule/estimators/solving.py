@@ -12,7 +12,7 @@ from ..errors import DataError, ParameterError
 from ..model.network import Network
 from ..optim.rules import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer, make_optimizer
 from ..training.fitting import Fit, Rows
-from ..training.loop import Plan
+from ..training.plan import Plan
 from ..training.sampling import Sampler
 from .resuming import resumed
 from .watching import Followed, Held, Progress, rate_rule

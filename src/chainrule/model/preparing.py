@@ -18,9 +18,9 @@ from ..training.callbacks import checked_callbacks
 from ..training.data import Coding, row_weights
 from ..training.fitting import Fit, Rows, Validation
 from ..training.history import Past
-from ..training.loop import Plan
 from ..training.metrics import Metric
 from ..training.opening import opened, require_streamable
+from ..training.plan import Plan
 from ..training.reader import Reader
 from ..training.resume import Saved, identity_of, require_same, saved_fit, the_checkpoint
 from ..training.sampling import Sampler, make_sampler

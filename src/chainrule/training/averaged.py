@@ -12,7 +12,7 @@ from ..graph.program import Program
 from ..graph.tensor import Tensor
 from ..nn.network import AVERAGE
 from ..optim.averaging import Averaging
-from .loop import Plan
+from .plan import Plan
 from .sparse import dense, is_packed, rows_at_a_time
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .divergence import blame
 from .history import History, Past
-from .loop import Divergence, Loop, Plan, Shuffler, finite
+from .loop import Divergence, Loop, Shuffler, finite
+from .plan import Plan
 from .progress import Bar, Progress
 from .reader import Reader
 from .resume import Saved, content, remembering

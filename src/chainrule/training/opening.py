@@ -11,7 +11,7 @@ from ..nn.regularise import BatchNorm
 from ..optim.averaging import SWA
 from ..optim.rules import Optimizer
 from ..optim.schedules import Constant
-from .loop import Plan
+from .plan import Plan
 from .reader import Reader
 from .resume import Saved
 from .streams import Stream

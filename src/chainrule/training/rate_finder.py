@@ -19,7 +19,7 @@ from ..optim.rates import Course, Schedule
 from ..optim.rules import Adam, Optimizer, find_optimizer
 from .data import row_weights
 from .fitting import Fit, Rows
-from .loop import Plan
+from .plan import Plan
 
 if TYPE_CHECKING:
     from .stored import StoredNetwork

@@ -16,7 +16,7 @@ from .checkpoint import Checkpoint, Content, Position
 from .data import Coding
 from .describe import coding_to_json, network_to_json
 from .history import History, Past
-from .loop import Plan
+from .plan import Plan
 from .sparse import Mapped, is_sparse
 from .stored import StoredNetwork
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..checks import counted
 from ..errors import StreamError
-from .loop import Plan, Shuffler
+from .loop import Shuffler
+from .plan import Plan
 from .reader import Reader
 from .supply import Ahead, Part, Transform, change
 

@@ -20,7 +20,7 @@ from ..optim.rules import Optimizer
 from .sparse import Mapped, is_sparse, rows_at_a_time
 
 if TYPE_CHECKING:
-    from .loop import Plan
+    from .plan import Plan
 
 Array = np.ndarray[Any, Any]
 Transform = Callable[[Any, Array, int, int], Any]
