@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from chainrule import Concatenate, Dense, Input, Network, __version__
 from chainrule.cli import main as entry
+from chainrule.cli.known_settings import SETTINGS, option
 from chainrule.cli.sets import BUILT_IN, load_table
-from chainrule.cli.settings import SETTINGS, option
 from chainrule.cli.train import Request, train
 from chainrule.errors import CacheError
 from chainrule.model.files import load

@@ -28,7 +28,8 @@ from ..tables.pieces import cut_columns, find_knots
 from ..tables.table import Table
 from ..tables.target import EXACT
 from ..tables.wording import shown
-from .settings import SETTINGS, Settings
+from .known_settings import SETTINGS
+from .settings import Settings
 
 Array = np.ndarray[Any, Any]
 NEED_STEPS = (

@@ -45,7 +45,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        from . import commands, explaining_commands  # noqa: F401  they enter themselves
+        from . import training_command  # noqa: F401, I001  they enter themselves, in this order
+        from . import commands, explaining_commands  # noqa: F401
         from .app import app
 
         app(prog_name="chainrule")

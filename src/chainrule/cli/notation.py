@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ParameterError, unknown_name
 from ..explain.trace.notation import PRESETS, Notation, find_reader_notation
-from .settings import literal
+from .known_settings import literal
 
 
 def parse_notation(text: str | None) -> Notation:
