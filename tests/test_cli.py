@@ -31,6 +31,7 @@ from chainrule.model.files import load
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.init import INITS, Orthogonal
 from chainrule.nn.losses import LOSSES, Focal
+from chainrule.optim.averaging import EMA
 from chainrule.optim.rules import OPTIMIZERS, Adam, AdamW
 from chainrule.optim.schedules import SCHEDULES, CosineDecay
 
@@ -433,7 +434,8 @@ def test_the_examples_of_the_page_work(run, tmp_path, monkeypatch):
         assert "Trained in" in out or words[0] != "train"
     assert os.path.getsize("prices.csv") > 400
     assert os.path.getsize("curves.png") > 1000
-    assert load("wine.chainrule").optimizer == AdamW(CosineDecay(0.01, warmup=5), weight_decay=0.1)
+    wanted = AdamW(CosineDecay(0.01, warmup=5), weight_decay=0.1, average=EMA(0.98))
+    assert load("wine.chainrule").optimizer == wanted
 
 
 # predict, evaluate, source --------------------------------------------------------------------
