@@ -11,7 +11,7 @@ SETTINGS = ((64, 32), (64, 256), (256, 256))  # hidden units and rows a step
 
 
 def time_streams(thread_counts, rounds, quick, progress):
-    """One reading for each (units, batch size, task, threads, round), and what failed; the file is deleted."""
+    """One reading for each (units, batch size, task, threads, round), and what failed. Deletes the file."""
     readings, failures = [], []
     rows = QUICK_ROWS if quick else ROWS
     with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,16 @@
 """Tables in files larger than memory, and mapped files: the same as from memory; what can go wrong."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 
 import chainrule as cr
 from chainrule.errors import DataError, MissingExtraError, ParameterError, StreamError, UnknownNameError
-from chainrule.tables import file_parts
+from chainrule.tables import file_parts, streaming
+from chainrule.tables.encoding import fit_encoding
+from chainrule.tables.sources import sources
 from chainrule.training import sparse as sparse_tables
 from chainrule.training.data import check_inputs
 from chainrule.training.sparse import Mapped
@@ -284,3 +288,92 @@ def test_a_fit_on_a_mapped_file_resumes(tmp_path):
     checkpoint = cr.Checkpoint(tmp_path / "runs")
     fitted(mapped, WORDS, epochs=1, callbacks=[checkpoint])
     assert_same(fitted(X, WORDS), fitted(mapped, WORDS, callbacks=[checkpoint], resume=True))
+
+
+# chainrule train --stream ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(tmp_path, monkeypatch):
+    """Numbers with gaps, words, dates; a class that comes once."""
+    monkeypatch.setattr(file_parts, "LEAST", 10)
+    monkeypatch.setattr(file_parts, "BLOCK", 8000)
+    monkeypatch.setattr(streaming, "ROWS", 70)
+    n = 1200
+    number, color = RANDOM.normal(size=n), RANDOM.choice(["red", "green", "blue"], n)
+    target = np.where(number + (color == "red") > 0.4, "yes", "no")
+    gaps = pl.Series(np.where(RANDOM.random(n) < 0.1, np.nan, number)).fill_nan(None)
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 1) + pl.duration(days=n - 1), eager=True)
+    frame = pl.DataFrame({"a": number, "gap": gaps, "color": color, "day": days, "y": target})
+    frame.write_parquet(tmp_path / "m.parquet", row_group_size=200)
+    frame.write_csv(tmp_path / "m.csv")
+    return frame
+
+
+@pytest.mark.parametrize("name", ["m.parquet", "m.csv"])
+def test_a_mixed_table_is_streamed_from_the_command_line(name, mixed, run, monkeypatch):
+    monkeypatch.setattr(streaming, "SAMPLE", 600)
+    shared = ("--target", "y", "--epochs", "8", "--hidden", "16", "--engine", "numpy", "--pieces", "0")
+    out, err = run("train", name, *shared, "--stream", "--json", "--model", "m.chainrule")
+    result = json.loads(out)
+    assert f"{name}: 1,200 rows are streamed" in err
+    assert 80 <= result["rows"]["test"] <= 160
+    assert sum(result["rows"].values()) == 1200
+    assert result["test"]["accuracy"] > 0.85
+    assert result["columns"] == {"a": "number", "gap": "number", "color": "category", "day": "date"}
+    assert json.loads(run("evaluate", "m.chainrule", "m.csv", "--json")[0])["test"]["accuracy"] > 0.85
+
+
+def test_rows_held_back_are_not_streamed(mixed, tmp_path):
+    sampled = streaming.sample_table(str(tmp_path / "m.parquet"), "y", None, {}, 0, rows=400)
+    table = sampled.table
+    trained = np.arange(0, table.rows, 2)
+    encoding, _ = fit_encoding("m", table.cells[trained], table.kinds.columns, table.y[trained], 0)
+    stream = streaming.EncodedStream(sampled, encoding, trained, np.unique(table.y))
+    held = np.delete(sampled.places, trained)
+    expected = encoding.encode(sources("m", mixed, encoding.columns))
+    for seed in (None, 3):
+        parts = list(stream.parts(0, seed))
+        rows = np.concatenate([part.X for part in parts])
+        kept = np.delete(expected, held, axis=0)
+        if seed is not None:
+            rows, kept = (x[np.lexsort(x.T)] for x in (rows, kept))
+        np.testing.assert_array_equal(rows, kept)
+        assert len(rows) == stream.rows
+
+
+def test_the_sample_has_a_row_of_each_label(mixed, tmp_path):
+    labels = mixed["y"].to_list()
+    labels[777] = "rare"
+    mixed.with_columns(y=pl.Series(labels)).write_parquet(tmp_path / "m.parquet", row_group_size=200)
+    sampled = streaming.sample_table(str(tmp_path / "m.parquet"), "y", None, {}, 0, rows=50)
+    assert set(sampled.table.y) == {"yes", "no", "rare"}
+    assert 777 in sampled.places
+    assert sampled.table.rows < 120
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("iris", "--stream"), "--stream is for files, and iris is a built-in set"),
+        (("m.csv", "--stream"), "--target is needed"),
+        (("m.csv", "--stream", "--target", "y", "--split", "color"), "--stream and --split contradict"),
+        (("m.csv", "--stream", "--target", "y", "--dry-run"), "--stream and --dry-run contradict"),
+        (
+            ("m.csv", "--stream", "--target", "y", "--stop", "cross-validated"),
+            "--stream and --stop contradict",
+        ),
+        (("m.csv", "--stream", "--target", "y", "--sampling", "balanced"), "--stream and --sampling contra"),
+        (("m.csv", "--stream", "--target", "y", "--ensemble", "3"), "--stream and --ensemble contradict"),
+        (("m.csv", "--stream", "--target", "z"), "column 'z' is unknown"),
+    ],
+)
+def test_what_contradicts_streaming_is_refused(arguments, message, mixed, run):
+    assert message in run("train", *arguments, code=2)[1]
+
+
+def test_balanced_weights_are_those_of_the_sample(mixed, run, monkeypatch):
+    given = ("--target", "y", "--stream", "--epochs", "1", "--hidden", "4", "--engine", "numpy", "--json")
+    plain = json.loads(run("train", "m.csv", *given)[0])
+    balanced = json.loads(run("train", "m.csv", *given, "--class-weight", "balanced")[0])
+    assert balanced["loss"] != plain["loss"]

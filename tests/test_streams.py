@@ -201,6 +201,23 @@ def test_what_counts_as_a_stream():
     assert repr(Stream(parts)) == "<Stream of parts>"
 
 
+def test_a_class_of_ones_own_needs_but_parts(tmp_path):
+    class Own(Stream):
+        rows, window, batched = 70, 200, False
+
+        def __init__(self):
+            """Nothing is read from a source."""
+
+        def parts(self, epoch, seed):
+            assert seed in (None, 5)
+            return parts(13)
+
+    whole = fitted(X, Y, batch_size=8)
+    assert repr(Own()) == "<Own>"
+    assert_same(whole, fitted(Own(), batch_size=8, callbacks=[cr.Checkpoint(tmp_path)]))
+    assert_same(whole, fitted(Own(), batch_size=8, callbacks=[cr.Checkpoint(tmp_path)], resume=True))
+
+
 # memory ---------------------------------------------------------------------------------------
 
 

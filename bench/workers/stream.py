@@ -1,7 +1,7 @@
-"""A Parquet file written, or an epoch of training on it: streamed, or on as many of its rows as are kept in memory.
+"""A Parquet file written, or an epoch of training on it: streamed, or on rows of it that are in memory.
 
-Answers, of a training, rows per second, and how much the peak of resident memory grew over that of the same process
-with the network built and trained on a small array.
+Answers, of a training, rows per second, and by how much the peak of resident memory grew after the network
+had been trained on a small array in the same process.
 """
 
 import json
@@ -12,23 +12,20 @@ import time
 import numpy as np
 
 COLUMNS, SAMPLE = 100, 4096
+EPOCHS = 3  # on rows in memory
 
 
 def main():
     job = json.loads(sys.argv[1])
-    if job["task"] == "write":
-        answer = write(job["file"], job["rows"])
-    else:
-        answer = train(job)
+    answer = write(job["file"], job["rows"]) if job["task"] == "write" else train(job)
     print(json.dumps(answer))
 
 
 def write(path, rows):
-    """Normal numbers in float32, a target that is learned from them, and Polars' own settings."""
+    """Normal numbers in float32, a target that can be learned from them, and Polars' own settings."""
     import polars as pl
 
-    random = np.random.default_rng(0)
-    table = random.standard_normal((COLUMNS, rows), np.float32)
+    table = np.random.default_rng(0).standard_normal((COLUMNS, rows), np.float32)
     columns = {f"x{k}": values for k, values in enumerate(table)}
     pl.DataFrame(columns | {"y": np.tanh(table[:5].sum(axis=0))}).write_parquet(path)
     return {}
@@ -43,18 +40,16 @@ def train(job):
         return cr.Network([cr.Dense(job["units"], "relu"), cr.Dense(1)], loss="mse")
 
     X = np.random.default_rng(1).standard_normal((SAMPLE, COLUMNS), np.float32)
-    net = network()
-    net.fit(X, X[:, 0], epochs=2, **settings)  # compiles, and allocates all that a training needs
-    before = peak()
-    data = (
-        (cr.FileStream(job["file"], "y"),) if job["task"] == "stream" else in_memory(job["file"], job["rows"])
-    )
-    rows = data[0].rows if job["task"] == "stream" else len(data[0])
-    epochs = 1 if job["task"] == "stream" else 3
+    network().fit(X, X[:, 0], epochs=2, **settings)  # compiles, and allocates what any training needs
+    before, streamed = peak(), job["task"] == "stream"
+    data = () if streamed else in_memory(job["file"], job["rows"])
     start = time.perf_counter()
-    history = network().fit(*data, epochs=epochs, **settings)
+    if streamed:
+        data = (cr.FileStream(job["file"], "y"),)
+    history = network().fit(*data, epochs=1 if streamed else EPOCHS, **settings)
     seconds = time.perf_counter() - start
-    return {"rows_per_second": rows * epochs / seconds, "grown": peak() - before, "loss": history.loss[0]}
+    rows = data[0].rows if streamed else EPOCHS * len(data[0])
+    return {"rows_per_second": rows / seconds, "grown": peak() - before, "loss": history.loss[0]}
 
 
 def in_memory(path, rows):

@@ -56,6 +56,13 @@ class Balance:
             return "threshold"
         return None if self.calibrate is None else "calibrate"
 
+    def weights_of(self, y: Array) -> Any:
+        """The classes' weights by label, where "balanced" is to be by how often they are in these rows."""
+        if self.class_weight != "balanced":
+            return self.class_weight
+        labels, counts = np.unique(y, return_counts=True)
+        return dict(zip(labels.tolist(), (len(y) / (len(labels) * counts)).tolist(), strict=True))
+
     def rows(self, X: Array, y: Array, encoding: Encoding) -> tuple[Array, Array]:
         """The rows to train on, those of rare classes added or those of frequent ones left out."""
         if self.resample is None:

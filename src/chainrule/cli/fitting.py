@@ -78,20 +78,21 @@ class Task:
     @property
     def batch_size(self) -> int:
         """The rows of a step."""
-        rows = len(self.parts["train"].y)
+        rows = self.parts["train"].count
         wanted = self.settings.get("training", "batch_size", self.usual.batch_size)
         return rows if wanted == "all" or self.rule.whole_batch else int(min(wanted, rows))
 
     def shared(self) -> dict[str, Any]:
         """The arguments of `Network.fit` that any training has."""
-        rows, settings = len(self.parts["train"].y), self.settings
+        train, settings = self.parts["train"], self.settings
+        rows = train.count
         accumulate = settings.get("training", "accumulate", 1)
         enough = self.usual.epochs_of(rows, self.batch_size * accumulate)
         return {
             "optimizer": self.rule,
             "batch_size": self.batch_size,
             "epochs": settings.get("training", "epochs", ITERATIONS if self.rule.whole_batch else enough),
-            "class_weight": self.balance.class_weight,
+            "class_weight": self.balance.weights_of(train.y) if train.stream else self.balance.class_weight,
             "sampling": self.balance.sampling,
             "seed": settings.get("training", "seed", 0),
             "engine": settings.get("training", "engine", "auto"),
@@ -168,7 +169,8 @@ def fit(task: Task) -> Trained:
         elif task.several is not None:
             trained = _fit_several(task, task.several)
         else:
-            trained = Trained(network, network.fit(train.X, train.y, **task.shared(), **task.alone()))
+            X, y = (train.X, train.y) if train.stream is None else (train.stream, None)
+            trained = Trained(network, network.fit(X, y, **task.shared(), **task.alone()))
     if trained.history.diverged:
         advice = "another --optimizer"
         if not task.rule.whole_batch:

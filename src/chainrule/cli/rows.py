@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DataError, ParameterError
 from ..tables.defaults import Defaults
 from ..tables.encoding import Encoding, fit_encoding
+from ..tables.streaming import EncodedStream
 from ..tables.table import Table
 from ..tables.wording import shown
 from .building import Goal
@@ -26,10 +27,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded rows and their targets."""
+    """Encoded rows and their targets; where the training is on a stream, these are a sample of it."""
 
     X: Array
     y: Array
+    stream: EncodedStream | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.y) if self.stream is None else self.stream.rows
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ..tables.defaults import defaults
 from ..tables.encoding import Encoding
 from ..tables.kinds import stated_kinds
 from ..tables.model import keep
+from ..tables.streaming import EncodedStream
 from ..tables.table import Table
 from ..tables.text import checked_separator
 from ..tables.wording import printable, shown
@@ -37,6 +38,7 @@ from .outputs import check_outputs, check_picture
 from .pictures import confusion_picture, learning_curves
 from .report import report, scores, summarise
 from .rows import Given, Rows, encode_rows, split_rows
+from .sampled import refuse_streamed, sample_of
 from .sets import BUILT_IN, load_frame, load_table
 from .settings import Settings, gather
 from .stopping import defaults_of_folds, stops_by_folds
@@ -71,6 +73,8 @@ class Request:
     tracking : Tracking
     trial : str or None
         One of `TRIALS`, in place of a training.
+    stream : bool
+        Whether the table is read part after part.
     """
 
     data: str
@@ -89,6 +93,7 @@ class Request:
     contact_sheet: Path | None = None
     tracking: Tracking = field(default_factory=Tracking)
     trial: str | None = None
+    stream: bool = False
 
 
 def train(request: Request, options: Mapping[str, Any]) -> None:
@@ -103,6 +108,10 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     settings = gather(options, request.config)
     _check(request)
     say = tell if request.as_json else print
+    if request.stream:
+        refuse_streamed(
+            request.data, {"--split": request.split, request.trial or "": request.trial}, settings
+        )
     stated = stated_kinds(request.columns)
     if request.split is not None:
         stated[request.split] = "ignored"
@@ -112,11 +121,16 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     augment = find_augment(settings, shape)
     if augment is None and request.contact_sheet is not None:
         raise ParameterError("--contact-sheet shows what --augment does. Pass --augment as well.")
-    table = load_table(request.data, request.target, separator, stated, reading)
+    sampled = None
+    if request.stream:
+        sampled = sample_of(request.data, request.target, separator, stated, settings)
+        table = sampled.table
+    else:
+        table = load_table(request.data, request.target, separator, stated, reading)
     goal = find_goal(table, settings)
     if request.confusion is not None and goal.task == "regression":
         raise ParameterError("--confusion is for classes, and this is a regression. Leave it out.")
-    usual = defaults(table.rows)
+    usual = defaults(table.rows if sampled is None else sampled.rows)
     if shape is not None:
         usual = dataclasses.replace(usual, pieces=0)
     by_folds = stops_by_folds(settings, _of_single_trainings(request))
@@ -140,6 +154,10 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
     seed = settings.get("training", "seed", 0)
     encoding, parts = encode_rows(table, goal, places, given, seed)
     rows, test = parts["train"], parts["test"]
+    if sampled is not None:
+        labels = None if goal.task == "regression" else np.unique(rows.y)
+        rows = Rows(rows.X, rows.y, EncodedStream(sampled, encoding, places["train"], labels))
+        counts["train"] = rows.count
     network = make_network(table, rows.X, rows.y, encoding, goal, settings, usual, shape is not None)
     student = None
     if several is not None and several.student is not None:
@@ -158,7 +176,7 @@ def train(request: Request, options: Mapping[str, Any]) -> None:
         say(line)
     if augment is not None:
         say(f"changed anew in each epoch: {augment.summary}")
-    resampled = Rows(*balance.rows(rows.X, rows.y, encoding))
+    resampled = Rows(*balance.rows(rows.X, rows.y, encoding), rows.stream)
     if balance.resample is not None:
         say(f"{counted(len(resampled.y), 'row')} to train on after --resample {balance.resample}")
     if several is not None:

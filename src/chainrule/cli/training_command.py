@@ -43,6 +43,7 @@ IMAGES = "Images"
         "train digits --find-rate",
         "train digits --log runs.csv",
         "train digits --config net.toml",
+        "train large.parquet --target price --stream",
         "train digits --augment rotate=10,zoom=0.1 --contact-sheet seen.png",
         "train flowers --image-size 32x32 --augment flip=horizontal",
     ),
@@ -75,6 +76,14 @@ def train(
         ),
     ] = None,
     separator: SeparatorOption = None,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Read the file part after part, for tables larger than memory; a sample says what its "
+            "columns are.",
+        ),
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the learning curves: .png or .svg.")
     ] = None,
@@ -431,5 +440,6 @@ def train(
         contact_sheet=contact_sheet,
         tracking=tracking,
         trial=trial_of(trials, written),
+        stream=stream,
     )
     run(request, context.params)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
+
 from ..errors import DataError, MissingExtraError
+from ..nn.init import Purpose
 from . import cells
 from .reading import GZIP, PARQUET, parquet_errors
 from .text import BOM, SAMPLE, column_names, find_separator, read_text
@@ -20,6 +23,7 @@ from .wording import place, shown, unknown_column
 if TYPE_CHECKING:
     import polars
 
+Array = np.ndarray[Any, Any]
 BLOCK = 2**23  # bytes of a text file in a part, more where a row is longer
 LEAST = 2**13  # rows that smaller groups of a Parquet file are put together to
 SAMPLES, SAMPLED = 16, 2**16  # how many places of a file tell it from others, and how many bytes of each
@@ -65,6 +69,14 @@ def found_files(files: Any) -> list[str]:
             "FileStream: got no files. Pass a path, a pattern such as 'part*.parquet', or a list."
         )
     return found
+
+
+def part_order(count: int, epoch: int, seed: int | None) -> Array:
+    """The order in which parts are read in an epoch; their own where the seed is None."""
+    if seed is None:
+        return np.arange(count)
+    key, counter = np.array([seed, int(Purpose.SHUFFLE)], np.uint64), np.array([0, epoch, 0, 1], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter)).permutation(count)
 
 
 def table_file(path: str, separator: str | None = None) -> TableFile:
@@ -131,6 +143,10 @@ class TableFile:
         """
         raise NotImplementedError
 
+    def frame(self, part: FilePart, columns: Sequence[str] | None = None) -> polars.DataFrame:
+        """Columns of a part as `read_table` gives them: those of a text file as text."""
+        raise NotImplementedError
+
     def identity(self) -> dict[str, Any]:
         """Its name and size, and a digest of some of its bytes, here and there."""
         size, digest = os.path.getsize(self.path), hashlib.blake2b(digest_size=16)
@@ -190,13 +206,16 @@ class ParquetFile(TableFile):
                 first, rows = first + rows, 0
 
     def read(self, part: FilePart, numbers: Sequence[str], target: str) -> polars.DataFrame:
+        frame = self.frame(part, [*numbers, target])
+        self._require_all(frame, part)
+        return frame
+
+    def frame(self, part: FilePart, columns: Sequence[str] | None = None) -> polars.DataFrame:
         import polars as pl
 
         with parquet_errors(self.path):
-            table = pl.scan_parquet(self.path, glob=False).select([*numbers, target])
-            frame = table.slice(part.first, part.rows).collect()
-        self._require_all(frame, part)
-        return frame
+            table = pl.scan_parquet(self.path, glob=False).select(self.names if columns is None else columns)
+            return table.slice(part.first, part.rows).collect()
 
 
 class TextFile(TableFile):
@@ -227,9 +246,7 @@ class TextFile(TableFile):
     def read(self, part: FilePart, numbers: Sequence[str], target: str) -> polars.DataFrame:
         import polars as pl
 
-        with open(self.path, "rb") as file:
-            file.seek(part.start)
-            block = file.read(part.end - part.start)
+        block = self._block(part)
         kinds: dict[str, Any] = dict.fromkeys(self.names, pl.String)
         kinds |= dict.fromkeys(numbers, pl.Float64)
         frame = None
@@ -243,6 +260,15 @@ class TextFile(TableFile):
         frame = frame.select([*numbers, target])
         self._require_all(frame, part)
         return frame
+
+    def frame(self, part: FilePart, columns: Sequence[str] | None = None) -> polars.DataFrame:
+        found = self._words(self._block(part), part.first)
+        return found if columns is None else found.select(columns)
+
+    def _block(self, part: FilePart) -> bytes:
+        with open(self.path, "rb") as file:
+            file.seek(part.start)
+            return file.read(part.end - part.start)
 
     def _cells(self, block: bytes, first: int, name: str) -> polars.Series:
         """A column of a block as text."""

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..checks import positive_int
 from ..errors import DataError, ParameterError
-from ..nn.init import Purpose
 from ..training.streams import Batch, Stream
 from .cells import lenient_numbers
-from .file_parts import FilePart, found_files, table_file
+from .file_parts import FilePart, found_files, part_order, table_file
 from .wording import place, shown
 
 if TYPE_CHECKING:
@@ -119,12 +118,7 @@ class FileStream(Stream):
 
     def parts(self, epoch: int, seed: int | None) -> Iterator[Batch]:
         listed, starts = self.file_parts, self._starts()
-        order = np.arange(len(listed))
-        if seed is not None:
-            counter = np.array([0, epoch, 0, 1], np.uint64)
-            philox = np.random.Philox(key=np.array([seed, int(Purpose.SHUFFLE)], np.uint64), counter=counter)
-            order = np.random.Generator(philox).permutation(len(listed))
-        for k in order:
+        for k in part_order(len(listed), epoch, seed):
             frame = listed[k].file.read(listed[k], self.numbers, self.target)
             for start in range(0, frame.height, ROWS):
                 yield self._batch(frame[start : start + ROWS], listed[k], start, starts[k] + start)

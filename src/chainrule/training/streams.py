@@ -81,6 +81,7 @@ class Stream:
     5
     """
 
+    source: Any = None
     rows: int | None = None
     window: int | None = None
     classes: Any = None
@@ -111,21 +112,29 @@ class Stream:
 
         The same arguments must give the same parts. The seed is None where rows are to keep their order.
         """
-        if self.once or not callable(self.source):
-            return self.source  # type: ignore[return-value]
-        return self.source(epoch) if _takes_an_argument(self.source) else self.source()
+        made: Iterable[Any] = self.source
+        if not self.once and callable(self.source):
+            made = self.source(epoch) if _takes_an_argument(self.source) else self.source()
+        return made
 
     def labels(self) -> Any:
         """All class labels; None where only the first part can tell."""
         return self.classes
 
+    @property
+    def name(self) -> str:
+        """What it is called in messages and checkpoints."""
+        own = type(self).__name__
+        if self.source is None:
+            return own
+        return f"{own} of {getattr(self.source, '__qualname__', type(self.source).__qualname__)}"
+
     def identity(self) -> dict[str, Any]:
         """What a checkpoint requires to be the same."""
-        name = getattr(self.source, "__qualname__", type(self.source).__qualname__)
-        return {"source": name, "window": self.window, "rows": self.rows}
+        return {"source": self.name, "window": self.window, "rows": self.rows}
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.identity()['source']}>"
+        return f"<{self.name}>"
 
 
 def as_stream(X: Any) -> Stream | None:
