@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from chainrule import Concatenate, Dense, Input, Network, __version__
 from chainrule.cli import main as entry
 from chainrule.cli.known_settings import SETTINGS, option
+from chainrule.cli.preparing import Request
 from chainrule.cli.sets import BUILT_IN, load_table
-from chainrule.cli.train import Request, train
+from chainrule.cli.train import train
 from chainrule.errors import CacheError
 from chainrule.model.files import load
 from chainrule.nn.activations import ACTIVATIONS

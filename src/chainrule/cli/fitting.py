@@ -76,6 +76,11 @@ class Task:
     tracking: Tracking
 
     @property
+    def seed(self) -> int:
+        """Of held-back rows, initial weights and the order of rows."""
+        return int(self.settings.get("training", "seed", 0))
+
+    @property
     def batch_size(self) -> int:
         """The rows of a step."""
         rows = self.parts["train"].count
@@ -94,7 +99,7 @@ class Task:
             "epochs": settings.get("training", "epochs", ITERATIONS if self.rule.whole_batch else enough),
             "class_weight": self.balance.weights_of(train.y) if train.stream else self.balance.class_weight,
             "sampling": self.balance.sampling,
-            "seed": settings.get("training", "seed", 0),
+            "seed": self.seed,
             "engine": settings.get("training", "engine", "auto"),
             "transform": self.change,
             "accumulate": accumulate,

@@ -408,7 +408,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a network and test it on rows held back."""
-    from .train import Request
+    from .preparing import Request
     from .train import train as run
     from .trying import Tracking, trial_of
 
