@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars
 
 Array = np.ndarray[Any, Any]
-ROWS = 2**13  # that are made an array at a time
+ROWS = 2**11  # that are made an array at a time: they stay in the processor's cache until they are copied
 MOST_LABELS = 1000
 
 
@@ -120,8 +120,13 @@ class FileStream(Stream):
         listed, starts = self.file_parts, self._starts()
         for k in part_order(len(listed), epoch, seed):
             frame = listed[k].file.read(listed[k], self.numbers, self.target)
+            columns = [frame[name].to_numpy() for name in self.columns]
+            y = self._targets(frame[self.target])
+            weights = None if self.weights is None else frame[self.weights].to_numpy()
             for start in range(0, frame.height, ROWS):
-                yield self._batch(frame[start : start + ROWS], listed[k], start, starts[k] + start)
+                at = slice(start, start + ROWS)
+                X = self._rows(columns, y[at], listed[k], start)
+                yield Batch(X, y[at], None if weights is None else weights[at], starts[k] + start)
 
     def labels(self) -> Any:
         if self.classes is not None or self.found is None:
@@ -169,12 +174,10 @@ class FileStream(Stream):
             return "words"
         return "truths" if self.kinds == {"truths"} else "numbers"
 
-    def _batch(self, frame: polars.DataFrame, part: FilePart, start: int, number: int) -> Batch:
-        """Some rows as arrays; `start` counts them from the part's first, `number` from that of all files."""
-        X = np.empty((frame.height, len(self.columns)), np.float32 if self.narrow else np.float64)
-        np.stack([frame[name].to_numpy() for name in self.columns], axis=1, out=X)
-        y = self._targets(frame[self.target])
-        weights = None if self.weights is None else frame[self.weights].to_numpy()
+    def _rows(self, columns: Sequence[Array], y: Array, part: FilePart, start: int) -> Array:
+        """Inputs for some rows of a part, from that one on; raises DataError for NaN and infinity."""
+        X = np.empty((len(y), len(columns)), np.float32 if self.narrow else np.float64)
+        np.stack([column[start : start + len(y)] for column in columns], axis=1, out=X)
         first = part.first + start
         if not np.isfinite(X.sum()) and not (finite := np.isfinite(X)).all():
             row, column = map(int, np.argwhere(~finite)[0])
@@ -182,7 +185,7 @@ class FileStream(Stream):
         if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
             row = int(np.argmin(finite))
             raise self._infinite(part, first + row, self.target, y[row])
-        return Batch(X, y, weights, number)
+        return X
 
     def _targets(self, column: polars.Series) -> Array:
         import polars as pl
