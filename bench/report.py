@@ -220,17 +220,17 @@ SHARE, MEGABYTES = 0.7, 500
 def stream_table(readings):
     # best_times takes the smallest: of times a row
     timed = [r | {"seconds": 1 / r["rows_per_second"]} for r in readings]
-    best = best_times(timed, ("units", "batch_size", "task"), "seconds")
+    best = best_times(timed, ("hidden", "batch_size", "task"), "seconds")
     rows = []
-    for units, batch in dict.fromkeys((r["units"], r["batch_size"]) for r in readings):
-        ours, theirs = ((units, batch, task) for task in ("stream", "memory"))
+    for hidden, batch in dict.fromkeys((r["hidden"], r["batch_size"]) for r in readings):
+        ours, theirs = ((hidden, batch, task) for task in ("stream", "memory"))
         share = ratio(best, theirs, ours)
         if share is None:
             continue
-        grown = max(r["grown"] for r in readings if (r["units"], r["batch_size"], r["task"]) == ours) / 1e6
+        grown = max(r["grown"] for r in readings if (r["hidden"], r["batch_size"], r["task"]) == ours) / 1e6
         speeds = [f"{1 / best[key][0]:,.0f}{' ' if best[key][1] == 1 else '*'}" for key in (theirs, ours)]
         met = "yes" if share >= SHARE and grown <= MEGABYTES else "no"
-        rows.append([f"100-{units}-1, {batch}", *speeds, number(share), f"{grown:.0f}", met])
+        rows.append([f"100-{hidden}-1, {batch}", *speeds, number(share), f"{grown:.0f}", met])
     head = ["network, batch", "in memory, rows/s", "streamed, rows/s", "share", "memory, MB", "met"]
     about = STREAMS.format(size=readings[0]["bytes"] / 1e9, rows=IN_MEMORY)
     return about + "\n" + table(head, rows)

@@ -37,7 +37,8 @@ def train(job):
     settings = {"batch_size": job["batch_size"], "engine": "numba", "verbose": False, "seed": 0}
 
     def network():
-        return cr.Network([cr.Dense(job["units"], "relu"), cr.Dense(1)], loss="mse")
+        hidden = [cr.Dense(int(units), "relu") for units in job["hidden"].split("-")]
+        return cr.Network([*hidden, cr.Dense(1)], loss="mse")
 
     X = np.random.default_rng(1).standard_normal((SAMPLE, COLUMNS), np.float32)
     network().fit(X, X[:, 0], epochs=2, **settings)  # compiles, and allocates what any training needs

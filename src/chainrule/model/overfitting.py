@@ -78,7 +78,7 @@ class OverfitReport:
 
     def __str__(self) -> str:
         what = f"One batch of {counted(self.rows, 'row')}, {counted(self.steps, 'step')} of {self.optimizer}"
-        lines = [f"{what}, without dropout, penalties and their like:"]
+        lines = [f"{what}, without dropout, penalties and the like:"]
         lines.append(f"loss {self.first:.4g} -> {self.last:.4g}; a constant answer has {self.constant:.4g}.")
         if self.learned:
             return "\n".join([*lines, "The batch is learned by heart: the network can learn."])

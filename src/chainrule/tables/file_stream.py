@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,8 +120,8 @@ class FileStream(Stream):
 
     def parts(self, epoch: int, seed: int | None) -> Iterator[Batch]:
         listed, starts = self.file_parts, self._starts()
-        for k in part_order(len(listed), epoch, seed):
-            frame = listed[k].file.read(listed[k], self.numbers, self.target)
+        order = part_order(len(listed), epoch, seed).tolist()
+        for k, frame in zip(order, self._frames([listed[k] for k in order]), strict=True):
             columns = [frame[name].to_numpy() for name in self.columns]
             y = self._targets(frame[self.target])
             weights = None if self.weights is None else frame[self.weights].to_numpy()
@@ -127,6 +129,7 @@ class FileStream(Stream):
                 at = slice(start, start + ROWS)
                 X = self._rows(columns, y[at], listed[k], start)
                 yield Batch(X, y[at], None if weights is None else weights[at], starts[k] + start)
+            del frame, columns  # or there would be three parts in memory while the next is waited for
 
     def labels(self) -> Any:
         if self.classes is not None or self.found is None:
@@ -148,6 +151,21 @@ class FileStream(Stream):
         return f"<FileStream of {self.files[0].path}{more}, {self.rows:,} rows>"
 
     # rows -------------------------------------------------------------------------------------
+
+    def _frames(self, listed: Sequence[FilePart]) -> Iterator[polars.DataFrame]:
+        """The tables of parts, each decoded while the rows of the one before are taken."""
+
+        def read(part: FilePart) -> polars.DataFrame:
+            return part.file.read(part, self.numbers, self.target)
+
+        waiting = deque(listed)
+        with ThreadPoolExecutor(1, "chainrule parts") as pool:
+            ahead = pool.submit(read, waiting.popleft()) if waiting else None
+            while ahead is not None:
+                frame = ahead.result()
+                ahead = pool.submit(read, waiting.popleft()) if waiting else None
+                yield frame
+                del frame
 
     def _starts(self) -> list[int]:
         """The number of each part's first row, counted through all files."""
