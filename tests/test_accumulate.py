@@ -73,6 +73,17 @@ def test_means_sums_weights_and_penalties_count_as_in_the_whole_batch(loss, pena
     assert_same(trained(loss, penalties, batch_size=10, accumulate=4, **settings)[0], whole)
 
 
+def test_parts_without_a_row_that_counts_count_for_nothing():
+    weights = np.where(np.arange(103) % 3, 0.0, W)
+    given = {"optimizer": cr.SGD(0.05), "sample_weight": weights}
+    whole, _ = trained(batch_size=40, **given)
+    assert_same(
+        trained(batch_size=1, accumulate=40, epochs=1, **given)[0],
+        trained(batch_size=40, epochs=1, **given)[0],
+    )
+    assert_same(trained(batch_size=2, accumulate=20, **given)[0], whole)
+
+
 def test_several_outputs_and_classes():
     found = []
     for size, count in ((40, 1), (10, 4)):

@@ -1,6 +1,7 @@
 """Averages of weights: against PyTorch, Keras and plain sums; what the network has; fits that go on."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,8 @@ def test_max_norm_is_keras(engine):
     np.testing.assert_allclose(layer.b, theirs["b"], rtol=2e-5)
 
 
-def courses(fits, steps=3, first_epoch=0, first_step=0):
-    stretch = Stretch(steps, fits, first_epoch, first_step)
+def courses(fits, steps=3, first_epoch=0, taken=0):
+    stretch = Stretch(steps, fits, first_epoch, taken)
     return stretch, np.arange(fits * steps)
 
 
@@ -102,7 +103,7 @@ def test_ema_is_the_weighted_mean(decay):
     assert shares[0] == 1
     weights = decay ** np.arange(59, -1, -1)
     assert by_hand(values, shares) == pytest.approx(np.average(values, weights=weights), rel=1e-11)
-    assert [EMA(decay).begun(k, stretch) for k in (0, 1)] == [False, True]
+    assert [EMA(decay).taken(k, stretch) for k in (0, 1)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +121,16 @@ def test_swa_is_the_mean_of_these_epochs(swa, epochs, taken):
     values = np.random.default_rng(0).normal(size=len(steps))
     mean = values[[3 * epoch - 1 for epoch in taken]].mean()
     assert by_hand(values, swa.shares(steps, stretch)) == pytest.approx(mean, rel=1e-12)
-    begun = [swa.begun(k, stretch) for k in range(len(steps) + 1)]
-    assert begun.index(True) == 3 * taken[0]
+    counts = [swa.taken(k, stretch) for k in range(len(steps) + 1)]
+    assert counts.index(1) == 3 * taken[0]
+    assert counts[-1] == len(taken)
 
 
 def test_shares_go_on_where_an_earlier_fit_ended():
-    whole, parts = courses(9), [courses(4), courses(5, first_epoch=4, first_step=12)]
+    whole = courses(9)
     for kind in (EMA(0.9), SWA(3, every=2)):
+        first = courses(4)
+        parts = [first, courses(5, first_epoch=4, taken=kind.taken(12, first[0]))]
         joined = np.concatenate([kind.shares(steps, stretch) for stretch, steps in parts])
         np.testing.assert_array_equal(joined, kind.shares(whole[1], whole[0]))
 
@@ -333,6 +337,74 @@ def test_dry_runs_and_one_batch_do_not_wait_for_an_average():
         net.dry_run(X, Y, optimizer=rule, epochs=20)
     assert net.overfit_one_batch(X, Y, optimizer=rule).learned
     assert (net.mixup, net["hidden1"].max_norm, net.layers[0].std) == (0.5, 0.5, 0.5)
+
+
+def test_what_was_frozen_joins_an_average_with_the_weights_that_it_has():
+    net = network()
+    net.build(X.shape[1], seed=4)
+    net["hidden1"].freeze()
+    given = settings("ema", validation_data=None, epochs=3)
+    net.fit(X, Y, **given)
+    net["hidden1"].freeze(False)
+    before = net["hidden1"].W.copy()
+    net.fit(X, Y, go_on=True, **given | {"optimizer": cr.Adam(1e-6, average=EMA(0.9)), "epochs": 1})
+    np.testing.assert_allclose(net["hidden1"].W, before, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [1, 2])
+def test_an_epoch_that_ctrl_c_cuts_short_counts_for_nothing(start, tmp_path):
+    """Whatever was taken before, the mean is that of the weights after whole epochs."""
+
+    class Interrupt(cr.Checkpoint):
+        def write(self, position, content, best=False):
+            if (position.epoch, position.step) == (1, 1):
+                signal.raise_signal(signal.SIGINT)
+
+    def fit(average, epochs, net, **more):
+        given = settings("sgd", validation_data=None, batch_size=10, epochs=epochs, **more)
+        return net.fit(X, Y, **given | {"optimizer": cr.SGD(0.05, average=average)})
+
+    net, other = network(), network()
+    fit(None, 1, other)
+    weights = [other.parameters] if start == 1 else []
+    history = fit(SWA(start), 3, net, callbacks=[Interrupt(tmp_path, every_steps=1)])
+    assert history.interrupted
+    assert history.epochs == 1
+    for _ in range(2):
+        fit(SWA(start), 1, net, go_on=True)
+        weights.append(net._past.live)
+    for name, value in net.parameters.items():
+        np.testing.assert_allclose(value, np.mean([w[name] for w in weights], axis=0), rtol=1e-12)
+
+
+def test_statistics_do_not_depend_on_the_order_of_a_table():
+    """Rows of a sorted table are like their neighbours: batches of these would have next to no spread."""
+    rng = np.random.default_rng(0)
+    table = np.sort(rng.normal(size=(3000, 1)), axis=0) + 0.01 * rng.normal(size=(3000, 3))
+    layers = [cr.BatchNorm(), cr.Dense(4, "relu"), cr.BatchNorm(), cr.Dense(2)]
+    net = cr.Network(layers, "cross_entropy", "float64")
+    given = {"epochs": 1, "batch_size": 1000, "optimizer": cr.SGD(1e-9, average=SWA(1)), "verbose": False}
+    net.fit(table, table[:, 0] > 0, **given)
+    hidden = (table - table.mean(axis=0)) / table.std(axis=0) @ net["hidden1"].W
+    hidden = np.maximum(hidden, 0)
+    np.testing.assert_allclose(net.parameters["batch_norm2.mean"], hidden.mean(axis=0), rtol=0.02)
+    np.testing.assert_allclose(net.parameters["batch_norm2.var"], hidden.var(axis=0), rtol=0.02)
+
+
+@pytest.mark.parametrize("given", [{"averaging": "swa"}, {"solver": cr.Adam(0.01, average=SWA(0.5))}])
+def test_calls_of_partial_fit_refuse_an_average_that_each_would_begin_anew(given):
+    model = cr.MLPClassifier((4,), **given)
+    with pytest.raises(ParameterError, match=r"there would be no average\. Pass the number of an epoch"):
+        model.partial_fit(X, Y, classes=[0, 1, 2])
+
+
+def test_an_average_may_begin_between_calls_of_partial_fit():
+    model = cr.MLPClassifier((4,), random_state=0)
+    for _ in range(3):
+        model.partial_fit(X, Y, classes=[0, 1, 2])
+    before = model.coefs_[0].copy()
+    model.set_params(averaging="ema").partial_fit(X, Y)
+    np.testing.assert_allclose(model.coefs_[0], before, atol=0.01)
 
 
 # what is refused ------------------------------------------------------------------------------

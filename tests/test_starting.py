@@ -451,6 +451,20 @@ def test_a_dry_run_refuses_what_the_fit_would(digits, tmp_path):
         deep().dry_run(np.full_like(X, np.nan), y)
 
 
+def test_a_dry_run_tries_rows_of_which_some_class_or_weight_is_missing():
+    X, y = np.random.default_rng(0).normal(size=(300, 4)), np.arange(300) // 100
+    net = cr.Network([cr.Dense(4, "tanh"), cr.Dense(3)], "cross_entropy")
+    for given in ({"sampling": {0: 0.2, 1: 0.2, 2: 0.6}}, {"sample_weight": y}):
+        assert net.dry_run(X, y, epochs=3, engine="numpy", **given).ok
+
+
+@pytest.mark.parametrize("trial", ["dry_run", "find_learning_rate", "overfit_one_batch"])
+def test_trials_refuse_streams(trial):
+    net = cr.Network([cr.Dense(1)], "mse")
+    with pytest.raises(ParameterError, match=f"{trial}: X must be a table, got the stream"):
+        getattr(net, trial)(lambda: iter([]), None)
+
+
 def test_a_dry_run_of_a_fit_that_resumes_leaves_its_folder(digits, tmp_path):
     X, y = digits
     settings = {"callbacks": [cr.Checkpoint(tmp_path)], "engine": "numpy", "optimizer": "sgd"}

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+import torture
 
 import chainrule as cr
 from chainrule.errors import ParameterError, StreamError
@@ -427,6 +428,17 @@ def test_a_fit_on_a_stream_resumes_bit_for_bit(stream, more, engine, tmp_path):
     other = Stream(parts, window=16)
     with pytest.raises(cr.ChainruleError, match=r"stream.window: .* there, 16 here"):
         fitted(other, callbacks=[checkpoint], resume=True, engine=engine, batch_size=8)
+
+
+def test_a_fit_resumes_after_an_epoch_of_which_nobody_knew_that_it_was_over(tmp_path):
+    given = {"batch_size": 10}
+    whole = fitted(Stream(parts, window=20), **given)
+    with pytest.raises(torture.Stop):
+        fitted(Stream(parts, window=20), callbacks=[torture.StopAfter(tmp_path, 1, every_steps=7)], **given)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch000000-step000007.chainrule"]
+    resumed = fitted(Stream(parts, window=20), callbacks=[cr.Checkpoint(tmp_path)], resume=True, **given)
+    assert_same(whole, resumed)
+    assert resumed.history.learning_rate == whole.history.learning_rate
 
 
 def test_after_an_error_in_the_stream_the_fit_resumes_where_it_was(tmp_path):

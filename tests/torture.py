@@ -1,10 +1,10 @@
 """Checkpoints under torture: fits that go on from anywhere, are killed at any time, and find altered files.
 
-python tests/torture.py                       408 combinations, 1,000 kills, 20,000 altered files: minutes
+python tests/torture.py                       504 combinations, 1,000 kills, 20,000 altered files: minutes
 python tests/torture.py --kills 50 --files 500
 
-Combinations: of optimizers, networks, engines and places to stop; a fit that goes on from there must give, to
-the last bit, what it gives when nothing stops it.
+Combinations: of optimizers, networks, ways to fit, engines and places to stop; a fit that goes on from there
+must give, to the last bit, what it gives when nothing stops it.
 Kills: a fit that writes checkpoints is killed by SIGKILL, and goes on from its last one, again and again.
 Every file must be readable each time, and the last one that the fit said it had written must be there, or a
 later one. In the end the weights must be those of a fit that nobody killed, bit for bit.
@@ -79,10 +79,12 @@ NETWORKS = {
     "drawn": lambda: [cr.Dense(7, "tanh", l2=0.01), cr.Dropout(0.3), cr.BatchNorm(), cr.Dense(3)],
     "mixed": lambda: [cr.GaussianNoise(0.1), cr.Dense(7, "relu", max_norm=1.0), cr.BatchNorm(), cr.Dense(3)],
 }
+NETWORKS["parts"] = NETWORKS["sampled"] = NETWORKS["plain"]
 MIXUP = {"mixed": 0.4}
+FITS = {"parts": {"accumulate": 3}, "sampled": {"sampling": {0: 0.5, 1: 0.3, 2: 0.2}}}
 TRAININGS = [
     *itertools.product(OPTIMIZERS, ("plain", "drawn")),
-    *itertools.product(("sgd", "adam", "ema", "swa"), ("mixed",)),
+    *itertools.product(("sgd", "adam", "ema", "swa"), ("mixed", "parts", "sampled")),
 ]
 KEPT = {"after epochs": {}, "within": {"every_steps": 4}}
 
@@ -113,7 +115,7 @@ PLACES = [(name, count) for name in KEPT for count in (1, 2, 4)]
 
 def go_on_everywhere(optimizer, kind, engine, folder, places=PLACES):
     """Stop a fit at places, and let it go on; raises AssertionError where a bit differs."""
-    given = settings(optimizer, engine)
+    given = settings(optimizer, engine, **FITS.get(kind, {}))
     net = network(kind)
     history = net.fit(X, Y, callbacks=[cr.EarlyStopping(patience=50)], **given)
     for name, count in places:
@@ -271,7 +273,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     parts = {
-        "combinations go on bit for bit": (combinations, 408),
+        "combinations go on bit for bit": (combinations, 504),
         "fits killed, nothing lost": (partial(kills, options.kills, options.seed), options.kills),
         "altered files, none of them read": (partial(files, options.files, options.seed), options.files),
     }

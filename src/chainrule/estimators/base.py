@@ -26,7 +26,7 @@ from ..training.sparse import dense, is_sparse
 from . import building, solving
 from .bridge import CallbackSupportMixin, bridge
 from .files import load_estimator, save_estimator
-from .parameters import check_parameters
+from .parameters import check_average, check_parameters
 from .predicting import outputs_if_finite, plainly_right
 from .resuming import check_resume
 from .watching import Held, Progress, Watch, begin_counts, first_counts
@@ -65,6 +65,8 @@ class BasePerceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         stochastic = not self._whole_batch
         if self.early_stopping and incremental:
             raise ParameterError("partial_fit does not support early_stopping=True: a call is one epoch.")
+        if incremental:
+            check_average(self)
         check_resume(self, incremental)
         X, y = self._validated(X, y, reset=first)
         targets = self._targets_of(y, incremental, first)

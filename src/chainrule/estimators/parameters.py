@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import not_negative, positive_int, real_number
 from ..emit.engine import ENGINES
 from ..errors import ParameterError, unknown_name
-from ..optim.averaging import find_averaging
+from ..optim.averaging import SWA, find_averaging
 from ..optim.rates import Schedule
 from ..optim.rules import OPTIMIZERS, Optimizer
 from .scoring import check_scoring
@@ -60,6 +60,17 @@ def check_parameters(estimator: Any) -> None:
         )
     check_scoring(e)
     _check_together(e, kind)
+
+
+def check_average(e: Any) -> None:
+    """Raise ParameterError where every `partial_fit` would begin its average anew."""
+    stated = e.averaging or (e.solver.average if isinstance(e.solver, Optimizer) else None)
+    average = find_averaging(stated)
+    if isinstance(average, SWA) and not isinstance(average.start, int):
+        raise ParameterError(
+            f"partial_fit: a call is one epoch, and {average} begins with a share of a fit's epochs, so that "
+            "there would be no average. Pass the number of an epoch, as in averaging=SWA(10), or EMA()."
+        )
 
 
 def _check_names(e: Any, kind: str) -> None:

@@ -93,6 +93,7 @@ def run(
     sampling = None if sampler is None else sampler.draws
     before = past.epochs, past.steps
     plan = Plan(count, size, epochs, bool(e.shuffle), e._seed, *before, True, e.accumulate, sampling)
+    plan.averaged = past.averaged
     identity, saved = resumed(e, network, rule, plan, rows, held, callbacks)
     engine = e.engine
     if engine == "auto" and saved is None and not rule.whole_batch:

@@ -21,6 +21,7 @@ from ..optim.rules import Adam, find_optimizer
 from ..training.callbacks import Callback, checked_callbacks
 from ..training.checkpoint import Checkpoint
 from ..training.data import split_tables
+from ..training.streams import require_table
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -161,6 +162,7 @@ def dry_run(network: Network, X: Any, y: Any, settings: dict[str, Any]) -> DryRu
     """What `Network.dry_run` does; see there."""
     if settings.pop("record", None) is not None:
         raise ParameterError("dry_run: a ledger writes steps down, and here are none. Leave record out.")
+    require_table(X, "dry_run")
     settings["verbose"] = False
     callbacks = [copy.copy(each) for each in checked_callbacks(settings.pop("callbacks", ()))]
     kept = [each for each in callbacks if isinstance(each, Checkpoint)]
@@ -172,7 +174,7 @@ def dry_run(network: Network, X: Any, y: Any, settings: dict[str, Any]) -> DryRu
     made = gate.history.settings
     rows, size, epochs = made["rows"], made["batch_size"], made["epochs"]
     steps = -(-rows // size)
-    for name in ("resume", "go_on"):
+    for name in ("resume", "go_on", "sampling"):  # of few rows, some class may have none
         settings.pop(name, None)
     settings |= {"engine": gate.history.engine, "batch_size": size}
     trial = _Trial(own, X, y, settings, own.parameters)
@@ -233,7 +235,8 @@ class _Trial:
         for name in () if validated else ("validation_data", "metrics"):
             given.pop(name, None)
         if given.get("sample_weight") is not None:
-            given["sample_weight"] = np.asarray(given["sample_weight"])[:rows]
+            own = np.asarray(given["sample_weight"])[:rows]
+            given["sample_weight"] = own if np.any(own) else None  # of all rows, some count
         X, y = [table[:rows] for table in self.tables], [label[:rows] for label in self.labels]
         self.own.set_parameters(self.weights)
         with warnings.catch_warnings():

@@ -25,6 +25,7 @@ from ..training.callbacks import Callback
 from ..training.data import split_tables
 from ..training.loop import Shuffler
 from ..training.sparse import dense
+from ..training.streams import require_table
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -124,6 +125,7 @@ def overfit_one_batch(
     steps = positive_int(steps, f"{what}: steps", "steps=1000")
     share = real_number(share, f"{what}: share", 0, 1, low_too=False)
     seed = checked_seed(seed)
+    require_table(X, what)
     rule = find_optimizer(Adam() if optimizer is None else optimizer)
     if rule.averaging is not None:
         rule = dataclasses.replace(rule, average=None)

@@ -203,6 +203,7 @@ def _in_memory(network: Network, X: Any, y: Any, asked: Asked, rule: Optimizer, 
         past.steps,
         accumulate=asked.accumulate,
         sampling=None if sampler is None else sampler.draws,
+        averaged=past.averaged,
     )
     return Source(plan, tables, ts, weights, codings, sampler)
 

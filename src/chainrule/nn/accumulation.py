@@ -37,7 +37,7 @@ def accumulated(network: BaseNetwork, rule: Optimizer, leaves: Sequence[Tensor],
     losses = network.trained_losses(g.weights if weighted else None)
     data, penalties = network._total(losses), network._penalties()
     means, per_row = network._losses[0].over != "sum", network.penalties == "per_row" and bool(penalties)
-    part = network._rows(weighted)
+    part = g.weights.sum() if weighted else network._rows(weighted)  # 0 where no row of the part counts
     before = placeholder((), network.dtype, ROWS)
     rows = before + part
     whole = where(rows > 0, rows, 1)

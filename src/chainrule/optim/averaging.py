@@ -29,14 +29,16 @@ class Stretch(NamedTuple):
     ----------
     per_epoch, epochs : int
         Steps in an epoch; epochs.
-    first_epoch, first_step : int
+    first_epoch : int
         How many there have been before, of a fit that goes on from another.
+    taken : int
+        Of how many weights the average is that such a fit begins with.
     """
 
     per_epoch: int
     epochs: int
     first_epoch: int = 0
-    first_step: int = 0
+    taken: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Averaging:
         """
         raise NotImplementedError
 
-    def begun(self, steps: int, stretch: Stretch) -> bool:
-        """Whether there is an average after so many steps of the fit."""
+    def taken(self, steps: int, stretch: Stretch) -> int:
+        """Of how many weights the average is after so many steps of the fit; 0 where there is none yet."""
         raise NotImplementedError
 
     def check(self, stretch: Stretch) -> None:
@@ -113,12 +115,12 @@ class EMA(Averaging):
         object.__setattr__(self, "decay", decay)
 
     def shares(self, steps: Array, stretch: Stretch) -> Array:
-        count = stretch.first_step + steps + 1
+        count = stretch.taken + steps + 1
         found: Array = (1 - self.decay) / (1 - self.decay**count)
         return found
 
-    def begun(self, steps: int, stretch: Stretch) -> bool:
-        return stretch.first_step + steps > 0
+    def taken(self, steps: int, stretch: Stretch) -> int:
+        return stretch.taken + steps
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,17 @@ class SWA(Averaging):
         epochs, rest = np.divmod(steps + 1, stretch.per_epoch)
         later = stretch.first_epoch + epochs - self._first(stretch)
         taken = (rest == 0) & (later >= 0) & (later % self.every == 0)
-        return np.where(taken, 1 / (np.maximum(later, 0) // self.every + 1), 0.0)
+        return np.where(taken, 1 / np.maximum(self._count(epochs, stretch), 1), 0.0)
 
-    def begun(self, steps: int, stretch: Stretch) -> bool:
-        return stretch.first_epoch + steps // stretch.per_epoch >= self._first(stretch)
+    def taken(self, steps: int, stretch: Stretch) -> int:
+        return int(self._count(steps // stretch.per_epoch, stretch))
+
+    def _count(self, epochs: Any, stretch: Stretch) -> Any:
+        """How many weights are taken by the end of epochs of the fit; an epoch cut short has taken none."""
+        late = stretch.first_epoch - self._first(stretch)
+        before, after = (np.maximum((late + k) // self.every + 1, 0) for k in (0, epochs))
+        earlier = stretch.taken if isinstance(self.start, int) else 0
+        return earlier + after - before
 
     def check(self, stretch: Stretch) -> None:
         if self._first(stretch) > stretch.first_epoch + stretch.epochs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -173,7 +173,7 @@ class Fit:
         )
         self.averaged: Averaged | None = None
         if rule.averaging is not None:
-            self.averaged = Averaged(network, self.program, rule.averaging, plan)
+            self.averaged = Averaged(network, self.program, rule.averaging, plan, shuffler)
         self.rate = 0.0
         self.progress = Progress()
         self.watched = validation is not None or any(getattr(c, "needs_weights", True) for c in callbacks)
@@ -288,6 +288,8 @@ class Fit:
             measured |= {f"val_{name}": value for name, value in found.items()}
         history.record(measured)
         if not self.rule.whole_batch:
+            if not self.rate:  # where a fit went on, and its stream's epoch had no step left
+                self._inputs(self.running.done - 1, 1)
             history.learning_rate.append(self.rate)
         self.progress.epoch(history)
         if self.callbacks:
@@ -394,9 +396,14 @@ class Fit:
     def _starts(self) -> dict[Tensor, Array]:
         """Where they start: as an earlier fit has left them, at their leaf's value, or at 0."""
         left = self.past.state
+        begun = self._weights_to_begin()
+        # an average that there is already cannot have had what was frozen until now
+        own = {} if self.averaged is None or not self.past.averaged else self.averaged.starts(begun)
         return {
             leaf: left[leaf.name or ""]
             if leaf.name in left
+            else own[leaf]
+            if leaf in own
             else np.zeros(evaluate_shape(leaf.shape, {}), leaf.dtype)
             if leaf.value is None
             else leaf.value
@@ -413,5 +420,7 @@ class Fit:
         plan = self.plan
         kept = {leaf.name or "": state[leaf] for leaf in self._remembered() if not is_sum(leaf)}
         epochs = -(-steps // plan.steps)
-        live, given = ({}, {}) if self.averaged is None else (self._live(state), self._weights(state))
-        self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept, live, given)
+        self.past = Past(plan.first_epoch + epochs, plan.first_step + steps, kept)
+        if self.averaged is not None:
+            count = self.averaged.taken(plan.updates_made(steps))
+            self.past = replace(self.past, live=self._live(state), given=self._weights(state), averaged=count)

@@ -149,6 +149,8 @@ class Past:
         Where the network got averages of weights, the last weights themselves, by the names of parameters.
     given : dict of str to ndarray
         What the network got in their place.
+    averaged : int
+        Of how many weights the average is.
     """
 
     epochs: int = 0
@@ -156,6 +158,7 @@ class Past:
     state: dict[str, Array] = field(default_factory=dict)
     live: Mapping[str, Array] = field(default_factory=dict)
     given: Mapping[str, Array] = field(default_factory=dict)
+    averaged: int = 0
 
     def weights_from(self, present: Mapping[str, Array]) -> Mapping[str, Array]:
         """The weights that training goes on from: the last ones, unless the network has got others since."""

@@ -113,7 +113,9 @@ def opened(
     if not length:
         _require_no_length(stream, rule, accumulate)
     common = size, epochs, shuffle, seed, past.epochs, past.steps
-    return reader, Plan(stream.rows or 0, *common, accumulate=accumulate, length=length)
+    plan = Plan(stream.rows or 0, *common, accumulate=accumulate, length=length)
+    plan.averaged = past.averaged
+    return reader, plan
 
 
 def _require_no_length(stream: Stream, rule: Optimizer, accumulate: int) -> None:

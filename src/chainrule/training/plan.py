@@ -33,6 +33,8 @@ class Plan:
         The weights are changed after so many steps, by the gradients of them all, and after an epoch's last.
     sampling : list of int, optional
         How many draws of an epoch each class has, where rows are drawn by their classes.
+    averaged : int
+        Of how many weights the average is that a fit goes on with.
     length : int or None
         Of a stream the steps in an epoch, 0 while nobody knows; None where rows lie in tables.
     """
@@ -48,6 +50,7 @@ class Plan:
     accumulate: int = 1
     sampling: list[int] | None = None
     length: int | None = None
+    averaged: int = 0
 
     @property
     def steps(self) -> int:
@@ -81,9 +84,8 @@ class Plan:
 
     @property
     def stretch(self) -> Stretch:
-        """The changes of the weights; of those before, as many an epoch as in this fit."""
-        before = self.first_step * self.updates // self.steps
-        return Stretch(self.updates, self.epochs, self.first_epoch, before)
+        """The changes of the weights."""
+        return Stretch(self.updates, self.epochs, self.first_epoch, self.averaged)
 
     def mean(self, losses: Array) -> float:
         """An epoch's loss from that of its batches."""

@@ -20,6 +20,7 @@ from ..optim.rules import Adam, Optimizer, find_optimizer
 from .data import row_weights
 from .fitting import Fit, Rows
 from .plan import Plan
+from .streams import require_table
 
 if TYPE_CHECKING:
     from .stored import StoredNetwork
@@ -148,6 +149,7 @@ def find_learning_rate(
         raise ParameterError(f"{what}: steps must be at least {LEAST}, got {steps}. Pass e.g. steps=200.")
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
+    require_table(X, what)
     named = find_optimizer(Adam() if optimizer is None else optimizer)
     own = copy.deepcopy(network)
     tables = own._tables(X)

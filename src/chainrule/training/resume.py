@@ -56,7 +56,8 @@ class Saved:
         plan = self.header["plan"]
         live = self.part("live")
         given = self.weights if live else {}
-        return Past(plan["first_epoch"], plan["first_step"], self.part("state"), live, given)
+        begun = plan["first_epoch"], plan["first_step"]
+        return Past(*begun, self.part("state"), live, given, plan["averaged"])
 
     def part(self, kind: str) -> dict[str, Array]:
         """The tensors of a kind, by the rest of their names."""

@@ -149,6 +149,15 @@ def as_stream(X: Any) -> Stream | None:
     return None
 
 
+def require_table(X: Any, what: str) -> None:
+    """Raise ParameterError for a stream, of which there is no part twice."""
+    stream = as_stream(X)
+    if stream is not None:
+        raise ParameterError(
+            f"{what}: X must be a table, got the stream {stream!r:.60}. Pass some of its rows."
+        )
+
+
 def _takes_an_argument(function: Callable[..., Any]) -> bool:
     try:
         listed = inspect.signature(function).parameters.values()
