@@ -12,8 +12,9 @@ import numpy as np
 from ..checks import positive_int
 from ..errors import DataError, ParameterError
 from ..training.streams import Batch, Stream
-from .cells import lenient_numbers
+from .cells import MISSING, known, lenient_numbers
 from .file_parts import FilePart, found_files, part_order, table_file
+from .text import checked_separator
 from .wording import place, shown
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ class FileStream(Stream):
         separator: str | None = None,
         ahead: bool = True,
     ) -> None:
-        self.files = [table_file(path, separator) for path in found_files(files)]
+        if isinstance(columns, str):
+            raise ParameterError(
+                f"FileStream: columns must be a list of names, got {shown(columns)}. Pass [{shown(columns)}]."
+            )
+        checked = checked_separator(separator, "FileStream: separator")
+        self.files = [table_file(path, checked) for path in found_files(files)]
         self.target, self.weights, self.ahead, self.classes = target, weights, bool(ahead), classes
         self.window = None if window is None else positive_int(window, "FileStream: window", "window=65_536")
         named = [target] if weights is None else [target, weights]
@@ -111,7 +117,7 @@ class FileStream(Stream):
         for file in self.files:
             for part, column in file.parts(target):
                 self.file_parts.append(part)
-                self._collect(column)
+                self._collect(column, part)
         self.rows = sum(part.rows for part in self.file_parts)
         if not self.rows:
             raise DataError(f"{first.path}: has no rows. A line of names and rows below it are needed.")
@@ -138,7 +144,8 @@ class FileStream(Stream):
             return np.array(sorted(map(str, self.found)))
         if self.kind == "truths":
             return np.array([False, True])
-        values = np.array(sorted({float(x) for x in self.found}))
+        given = (x for x in self.found if str(x).lower() not in MISSING)
+        values = np.array(sorted({float(x) for x in given}))
         return values.astype(np.int64) if np.array_equal(values, np.floor(values)) else values
 
     def identity(self) -> dict[str, Any]:
@@ -171,14 +178,18 @@ class FileStream(Stream):
         """The number of each part's first row, counted through all files."""
         return [0, *np.cumsum([part.rows for part in self.file_parts]).tolist()]
 
-    def _collect(self, column: polars.Series) -> None:
+    def _collect(self, column: polars.Series, part: FilePart) -> None:
         """Remember of a part of the target column what it holds, and its labels as long as they are few."""
         import polars as pl
 
         kind = "truths" if column.dtype == pl.Boolean else "numbers"
         if kind == "numbers" and not column.dtype.is_numeric():
             words = column.cast(pl.String)
-            kind = "words" if lenient_numbers(words).null_count() > words.null_count() else "numbers"
+            wrong = lenient_numbers(words).is_null() & words.is_not_null()
+            if wrong.any() and (wrong := wrong & known(words).is_not_null()).any():
+                row, kind = int(wrong.arg_true()[0]), "words"
+                where = place(part.file.path, part.first + row, self.target)
+                self.first_word = self.first_word or f"{where}: {shown(words[row])}"
         self.kinds.add(kind)
         if self.found is not None:
             self.found.update(column.drop_nulls().unique().head(MOST_LABELS + 1).to_list())
@@ -197,6 +208,8 @@ class FileStream(Stream):
         X = np.empty((len(y), len(columns)), np.float32 if self.narrow else np.float64)
         np.stack([column[start : start + len(y)] for column in columns], axis=1, out=X)
         first = part.first + start
+        y = self._targets(frame[self.target], part, first)
+        weights = None if self.weights is None else frame[self.weights].cast(pl.Float64).to_numpy()
         if not np.isfinite(X.sum()) and not (finite := np.isfinite(X)).all():
             row, column = map(int, np.argwhere(~finite)[0])
             raise self._infinite(part, first + row, self.columns[column], X[row, column])
@@ -205,14 +218,21 @@ class FileStream(Stream):
             raise self._infinite(part, first + row, self.target, y[row])
         return X
 
-    def _targets(self, column: polars.Series) -> Array:
+    def _targets(self, column: polars.Series, part: FilePart, first: int) -> Array:
         import polars as pl
 
         if self.kind == "words":
             return column.cast(pl.String).to_numpy().astype(np.str_)
         if self.kind == "truths" or column.dtype.is_integer():
             return column.to_numpy()
-        return column.cast(pl.Float64).to_numpy()
+        found = column.cast(pl.Float64, strict=False)
+        if found.null_count():
+            row = int(found.is_null().arg_true()[0])
+            where = place(part.file.path, first + row, self.target)
+            raise DataError(
+                f"{where}: {shown(column[row])} is no number. Fill it in, or drop the row, first."
+            )
+        return found.to_numpy()
 
     @staticmethod
     def _infinite(part: FilePart, row: int, column: str, value: float) -> DataError:
