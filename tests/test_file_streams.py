@@ -1,6 +1,7 @@
 """Tables in files larger than memory, and mapped files: the same as from memory; what can go wrong."""
 
 import json
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from chainrule.errors import DataError, MissingExtraError, ParameterError, Strea
 from chainrule.tables import file_parts, streaming
 from chainrule.tables.encoding import fit_encoding
 from chainrule.tables.sources import sources
+from chainrule.tables.text import read_text
 from chainrule.training import sparse as sparse_tables
 from chainrule.training.data import check_inputs
 from chainrule.training.sparse import Mapped
@@ -133,6 +135,54 @@ def test_text_may_have_quotes_over_lines_and_other_separators(files):
     np.testing.assert_array_equal(found[:, 1], np.arange(400) / 2)
 
 
+def test_spaces_around_targets_and_blank_lines_at_the_end_count_for_nothing(files):
+    (files / "s.csv").write_text('a,y\n1, yes\n 2,no \n3,"yes "\n\n\n')
+    stream = cr.FileStream("s.csv", "y")
+    (batch,) = stream.parts(0, None)
+    assert (stream.rows, stream.labels().tolist(), batch.y.tolist()) == (
+        3,
+        ["no", "yes"],
+        ["yes", "no", "yes"],
+    )
+    (files / "n.csv").write_text("a,y\n1, 1\n2, 2.5\n")
+    assert next(cr.FileStream("n.csv", "y").parts(0, None)).y.tolist() == [1, 2.5]
+
+
+def test_quotes_within_cells_open_nothing(files, monkeypatch):
+    cells = ['5" pipe', "bolt", '"two\nlines"', '"a ""b"""', '""']
+    (files / "q.csv").write_text("a,b,y\n" + "".join(f"{k},{cells[k % 5]},{k / 2}\n" for k in range(400)))
+    stream = cr.FileStream("q.csv", "y", columns=["a"])
+    assert (stream.rows, len(stream.file_parts) > 3) == (400, True)
+    assert np.concatenate([batch.y for batch in stream.parts(0, None)]).tolist() == list(np.arange(400) / 2)
+    (files / "one.csv").write_text('a,b,y\n1,5" pipe,1\n' + "2,bolt,3\n" * 200_000)
+    monkeypatch.setattr(file_parts, "BLOCK", 2**18)
+    assert len(cr.FileStream("one.csv", "y", columns=["a"]).file_parts) > 5
+
+
+def test_a_quote_that_is_not_closed_is_told_without_reading_on(files, monkeypatch):
+    monkeypatch.setattr(file_parts, "LONGEST", 4000)
+    (files / "q.csv").write_text('a,b,y\n1,x,1\n1,"pipe,1\n' + "2,bolt,3\n" * 1000)
+    seen = []
+    monkeypatch.setattr(
+        file_parts, "read_text", lambda *given: seen.append(len(given[1])) or read_text(*given)
+    )
+    with pytest.raises(DataError, match=r"q.csv, after row 1: row 1: a quote is not closed"):
+        cr.FileStream("q.csv", "y", columns=["a"])
+    assert seen[0] < 6000
+
+
+def test_decimals_and_long_integers_are_numbers(files):
+    pl.DataFrame(
+        {"a": [Decimal("1.5"), Decimal("2.25")], "b": pl.Series([2**70, 1], dtype=pl.Int128)}
+    ).with_columns(y=pl.col("a"), w=pl.col("a")).write_parquet("d.parquet")
+    (batch,) = cr.FileStream("d.parquet", "y", weights="w").parts(0, None)
+    assert (batch.X.tolist(), batch.y.tolist(), batch.weights.tolist()) == (
+        [[1.5, 2.0**70], [2.25, 1]],
+        [1.5, 2.25],
+        [1.5, 2.25],
+    )
+
+
 def test_a_fit_on_files_resumes_bit_for_bit(files):
     stream = cr.FileStream("t.parquet", "y", weights="w", window=64)
 
@@ -184,6 +234,22 @@ def _at(frame, column, row, value):
     return frame.with_columns(pl.Series(column, values))
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("NA", r"v.csv: row 2, column 'y': 'NA' is no number. Fill it in, or drop the row"),
+        ("nan", r"v.csv: row 2, column 'y': the number is NaN"),
+        ("foo", r"loss mse needs numbers, got text such as '1'. The first word .* v.csv: row 2, .* 'foo'"),
+        ("1\n\n2", r"v.csv: row 3 is a blank line. Remove it."),
+        ("2\n3", r"v.csv: row 3 has 1 value for 2 columns"),
+    ],
+)
+def test_a_target_among_numbers_that_is_none_is_named(cell, message, files):
+    (files / "v.csv").write_text(f"a,y\n1,1\n1,{cell}\n3,3\n")
+    with pytest.raises(StreamError, match=message):
+        fitted(cr.FileStream("v.csv", "y"), loss="mse")
+
+
 def test_targets_that_are_no_numbers_are_named(files):
     _at(FRAME.with_columns(y=pl.col("a")), "y", 120, np.nan).write_parquet("n.parquet", row_group_size=50)
     with pytest.raises(StreamError, match=r"n.parquet: row 121, column 'y': the number is NaN"):
@@ -203,6 +269,14 @@ def test_targets_that_are_no_numbers_are_named(files):
         ("t.csv", {"columns": ["a", "B"]}, UnknownNameError, "column 'B' is unknown; did you mean 'b'"),
         ("t.csv", {"columns": ["a", "a"]}, ParameterError, "column 'a' is named twice"),
         ("t.csv", {"columns": ["a", "y"]}, ParameterError, "column 'y' is named twice"),
+        (
+            "t.csv",
+            {"columns": "a"},
+            ParameterError,
+            r"columns must be a list of names, got 'a'. Pass \['a'\]",
+        ),
+        ("t.csv", {"separator": "||"}, ParameterError, "FileStream: separator must be one letter between"),
+        ("t.csv", {"separator": 5}, ParameterError, "FileStream: separator must be one letter between"),
         ("t.csv", {"columns": []}, ParameterError, "there is no column for inputs"),
         ("t.csv", {"window": 0}, ParameterError, "FileStream: window must be a positive int"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 BLOCK = 2**23  # bytes of a text file in a part, more where a row is longer
+LONGEST = 2**27  # bytes of a row: in one that is longer, a quote is not closed
 LEAST = 2**13  # rows that smaller groups of a Parquet file are put together to
 SAMPLES, SAMPLED = 16, 2**16  # how many places of a file tell it from others, and how many bytes of each
 
@@ -236,9 +238,10 @@ class TextFile(TableFile):
         first, start = 0, len(self.line)
         with open(self.path, "rb") as file:
             file.seek(start)
-            for block in _blocks(file):
-                if block.strip():
-                    found = self._cells(block, first, target)
+            for block in _blocks(file, self.separator.encode()):
+                rows = _without_blank_end(block)
+                if rows:
+                    found = self._cells(rows, first, target)
                     yield FilePart(self, first, len(found), start, start + len(block)), found
                     first += len(found)
                 start += len(block)
@@ -249,15 +252,16 @@ class TextFile(TableFile):
         block = self._block(part)
         kinds: dict[str, Any] = dict.fromkeys(self.names, pl.String)
         kinds |= dict.fromkeys(numbers, pl.Float64)
-        frame = None
+        used, frame = [*numbers, target], None
         with suppress(pl.exceptions.PolarsError, ValueError):  # what is wrong is told by the slower reader
             frame = pl.read_csv(block, separator=self.separator, has_header=False, schema=kinds)
-        if frame is None or frame.height != part.rows:
+            frame = frame.with_columns(_stripped(frame[target])).select(used)
+        if frame is None or frame.height != part.rows or any(column.null_count() for column in frame):
             frame, advice = self._words(block, part.first), "Correct it, or leave the column out."
             label = f"{self.path}, after row {part.first}" if part.first else self.path
             found = [cells.numbers(label, name, frame[name], advice).alias(name) for name in numbers]
             frame = frame.with_columns(found)
-        frame = frame.select([*numbers, target])
+            frame = frame.select(used)
         self._require_all(frame, part)
         return frame
 
@@ -268,7 +272,7 @@ class TextFile(TableFile):
     def _block(self, part: FilePart) -> bytes:
         with open(self.path, "rb") as file:
             file.seek(part.start)
-            return file.read(part.end - part.start)
+            return _without_blank_end(file.read(part.end - part.start))
 
     def _cells(self, block: bytes, first: int, name: str) -> polars.Series:
         """A column of a block as text."""
@@ -279,7 +283,7 @@ class TextFile(TableFile):
             column = pl.read_csv(
                 block, separator=self.separator, has_header=False, infer_schema=False, columns=[place]
             ).to_series()
-            return column.str.strip_chars().alias(name)
+            return _stripped(column.alias(name))
         return self._words(block, first)[name]
 
     def _words(self, block: bytes, first: int) -> polars.DataFrame:
@@ -298,12 +302,14 @@ def _first_row(file: BinaryIO) -> bytes:
     return row
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
     """The rows from where the file is, whole ones of about `BLOCK` bytes at a time."""
     rest = b""
     while more := file.read(BLOCK):
         rest += more
-        end = _last_end(rest)
+        end = _last_end(rest, separator)
+        if not end and len(rest) > LONGEST:  # the reader of rows tells which quote is not closed
+            end = len(rest)
         if end:
             yield rest[:end]
             rest = rest[end:]
@@ -311,9 +317,28 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _last_end(block: bytes) -> int:
+def _last_end(block: bytes, separator: bytes) -> int:
     """Where the last whole row ends; 0 where there is none."""
-    quotes, end = block.count(b'"'), block.rfind(b"\n")
-    while end >= 0 and (quotes - block.count(b'"', end)) % 2:  # within a cell
-        end = block.rfind(b"\n", 0, end)
-    return end + 1
+    end = block.rfind(b"\n") + 1
+    if block.count(b'"', 0, end) % 2 == 0:
+        return end
+    # this end is within a cell, or a quote stands in the middle of one, where it opens nothing
+    quoted = rb'(?:\A|[\n%s])"(?:[^"]+|"")*+"?' % re.escape(separator)
+    end = len(block)
+    for first, last in reversed([cell.span() for cell in re.finditer(quoted, block)]):
+        newline = block.rfind(b"\n", last, end)
+        if newline >= 0:
+            return newline + 1
+        end = first + 1
+    return block.rfind(b"\n", 0, end) + 1
+
+
+def _without_blank_end(block: bytes) -> bytes:
+    """Rows without the blank lines below them, which are nothing."""
+    return block.rstrip(b"\r\n") + b"\n" if block.strip() else b""
+
+
+def _stripped(words: polars.Series) -> polars.Series:
+    """Words as tables in memory are read: without spaces around them, and null where nothing is left."""
+    found = words.str.strip_chars()
+    return found.set((found == "").fill_null(False), None)

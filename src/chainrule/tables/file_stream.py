@@ -10,8 +10,9 @@ import numpy as np
 from ..checks import positive_int
 from ..errors import DataError, ParameterError
 from ..training.streams import Batch, Stream
-from .cells import lenient_numbers
+from .cells import MISSING, known, lenient_numbers
 from .file_parts import FilePart, found_files, part_order, table_file
+from .text import checked_separator
 from .wording import place, shown
 
 if TYPE_CHECKING:
@@ -87,7 +88,12 @@ class FileStream(Stream):
         separator: str | None = None,
         ahead: bool = True,
     ) -> None:
-        self.files = [table_file(path, separator) for path in found_files(files)]
+        if isinstance(columns, str):
+            raise ParameterError(
+                f"FileStream: columns must be a list of names, got {shown(columns)}. Pass [{shown(columns)}]."
+            )
+        checked = checked_separator(separator, "FileStream: separator")
+        self.files = [table_file(path, checked) for path in found_files(files)]
         self.target, self.weights, self.ahead, self.classes = target, weights, bool(ahead), classes
         self.window = None if window is None else positive_int(window, "FileStream: window", "window=65_536")
         named = [target] if weights is None else [target, weights]
@@ -109,7 +115,7 @@ class FileStream(Stream):
         for file in self.files:
             for part, column in file.parts(target):
                 self.file_parts.append(part)
-                self._collect(column)
+                self._collect(column, part)
         self.rows = sum(part.rows for part in self.file_parts)
         if not self.rows:
             raise DataError(f"{first.path}: has no rows. A line of names and rows below it are needed.")
@@ -120,9 +126,9 @@ class FileStream(Stream):
         listed, starts = self.file_parts, self._starts()
         for k in part_order(len(listed), epoch, seed):
             frame = listed[k].file.read(listed[k], self.numbers, self.target)
-            columns = [frame[name].to_numpy() for name in self.columns]
-            y = self._targets(frame[self.target])
-            weights = None if self.weights is None else frame[self.weights].to_numpy()
+            columns = [_numbers(frame[name]) for name in self.columns]
+            y = self._targets(frame[self.target], listed[k])
+            weights = None if self.weights is None else _numbers(frame[self.weights])
             for start in range(0, frame.height, ROWS):
                 at = slice(start, start + ROWS)
                 X = self._rows(columns, y[at], listed[k], start)
@@ -135,7 +141,8 @@ class FileStream(Stream):
             return np.array(sorted(map(str, self.found)))
         if self.kind == "truths":
             return np.array([False, True])
-        values = np.array(sorted({float(x) for x in self.found}))
+        given = (x for x in self.found if str(x).lower() not in MISSING)
+        values = np.array(sorted({float(x) for x in given}))
         return values.astype(np.int64) if np.array_equal(values, np.floor(values)) else values
 
     def identity(self) -> dict[str, Any]:
@@ -153,14 +160,18 @@ class FileStream(Stream):
         """The number of each part's first row, counted through all files."""
         return [0, *np.cumsum([part.rows for part in self.file_parts]).tolist()]
 
-    def _collect(self, column: polars.Series) -> None:
+    def _collect(self, column: polars.Series, part: FilePart) -> None:
         """Remember of a part of the target column what it holds, and its labels as long as they are few."""
         import polars as pl
 
         kind = "truths" if column.dtype == pl.Boolean else "numbers"
         if kind == "numbers" and not column.dtype.is_numeric():
             words = column.cast(pl.String)
-            kind = "words" if lenient_numbers(words).null_count() > words.null_count() else "numbers"
+            wrong = lenient_numbers(words).is_null() & words.is_not_null()
+            if wrong.any() and (wrong := wrong & known(words).is_not_null()).any():
+                row, kind = int(wrong.arg_true()[0]), "words"
+                where = place(part.file.path, part.first + row, self.target)
+                self.first_word = self.first_word or f"{where}: {shown(words[row])}"
         self.kinds.add(kind)
         if self.found is not None:
             self.found.update(column.drop_nulls().unique().head(MOST_LABELS + 1).to_list())
@@ -187,17 +198,33 @@ class FileStream(Stream):
             raise self._infinite(part, first + row, self.target, y[row])
         return X
 
-    def _targets(self, column: polars.Series) -> Array:
+    def _targets(self, column: polars.Series, part: FilePart) -> Array:
         import polars as pl
 
         if self.kind == "words":
             return column.cast(pl.String).to_numpy().astype(np.str_)
         if self.kind == "truths" or column.dtype.is_integer():
             return column.to_numpy()
-        return column.cast(pl.Float64).to_numpy()
+        found = column.cast(pl.Float64, strict=False)
+        if found.null_count():
+            row = int(found.is_null().arg_true()[0])
+            where = place(part.file.path, part.first + row, self.target)
+            raise DataError(
+                f"{where}: {shown(column[row])} is no number. Fill it in, or drop the row, first."
+            )
+        return found.to_numpy()
 
     @staticmethod
     def _infinite(part: FilePart, row: int, column: str, value: float) -> DataError:
         kind = "NaN" if np.isnan(value) else "infinite"
         where = place(part.file.path, int(row), column)
         return DataError(f"{where}: the number is {kind}. Correct it, or drop the row, first.")
+
+
+def _numbers(column: polars.Series) -> Array:
+    """A column as an array, also of decimals and of integers of 128 bits, of which NumPy has none."""
+    import polars as pl
+
+    if column.dtype.is_decimal() or column.dtype == pl.Int128:
+        column = column.cast(pl.Float64)
+    return column.to_numpy()

@@ -63,15 +63,15 @@ def read_text(data: str, content: bytes, separator: str | None) -> polars.DataFr
     return frame.select(pl.when(stripped != "").then(stripped).name.keep())
 
 
-def checked_separator(separator: str | None) -> str | None:
+def checked_separator(separator: object, what: str = "--separator") -> str | None:
     """What a user says that separates the columns, as one letter; raises ParameterError."""
     named = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
     if separator is None:
         return None
-    letter = named.get(separator, separator)
+    letter = named.get(separator, separator) if isinstance(separator, str) else ""
     if len(letter) != 1 or not letter.isascii() or letter in '"\n\r\0' or letter.isalnum():
         raise ParameterError(
-            f"--separator must be one letter between columns, got {shown(separator)}. Pass e.g. ';' or tab."
+            f"{what} must be one letter between columns, got {shown(separator)}. Pass e.g. ';' or tab."
         )
     return letter
 

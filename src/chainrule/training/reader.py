@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ChainruleError, ShapeError, StreamError
+from ..errors import ChainruleError, DTypeError, ShapeError, StreamError
 from .data import Coding, encode_targets, row_weights
 from .sparse import dense
 from .streams import Batch, Stream
@@ -146,6 +146,8 @@ class Reader:
             told = f"{self._place(epoch)}: {error}"
             if not (self.codings or self.first) and network._losses[0].target != "values":
                 told += " Where this part has not all classes, pass Stream(source, classes=[...])."
+            elif self.stream.first_word and isinstance(error, DTypeError):
+                told += f" The first word among the targets is at {self.stream.first_word}."
             raise StreamError(told) from error
         self.codings = codings
         return found

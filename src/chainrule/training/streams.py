@@ -88,6 +88,7 @@ class Stream:
     ahead: bool = True
     once: bool = False  # whether it can be read but once
     batched: bool = True  # whether parts are the batches
+    first_word: str = ""  # among the targets, with its place, where that is known
 
     def __init__(
         self,
