@@ -424,7 +424,17 @@ def test_mlflow_without_its_store(store, capfd, monkeypatch):
     monkeypatch.setattr(mlflow.tracking.MlflowClient, "log_batch", gone)
     watch = cr.MLflow("first", tracking_uri=uri)
     assert fit(watch, epochs=4).epochs == 4
-    assert capfd.readouterr().err.count("the server is gone") == 1
+    told = capfd.readouterr().err
+    assert (told.count("the server is gone"), told.count("written again")) == (1, 0)
+    assert watch.failed == "the server is gone"  # also where the run itself could be ended
+
+
+def test_mlflow_takes_measures_of_any_name(store):
+    uri, client = store
+    watch = cr.MLflow("first", tracking_uri=uri)
+    metrics = {"yes, of all": lambda net, X, y: 0.25}
+    fit(watch, validation_data=(X, Y), metrics=metrics)
+    assert client.get_run(watch.run_id).data.metrics["val_yes_ of all"] == 0.25
 
 
 # what is not installed --------------------------------------------------------------------------

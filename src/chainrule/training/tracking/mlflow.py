@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 LONGEST = 500  # letters of a parameter that every server takes
+REFUSED = re.compile(r"[^\w\-. :/]")  # in names of metrics
 FILE = "network.chainrule"
 
 
@@ -104,7 +106,7 @@ class MLflow(Tracker):
 
     def on_fit_end(self, network: MeasuredNetwork, history: History) -> None:
         if self.run_id is not None:
-            self._attempt(lambda: self._finish(network, history))
+            self._attempt(lambda: self._finish(network, history), epoch=False)
         self._client = None
 
     def state(self) -> dict[str, Any]:
@@ -116,7 +118,7 @@ class MLflow(Tracker):
         self.run_id, self._own = as_text(state["run"]) or None, bool(state["own"])
         self._earlier = float(state["seconds"])
         if self.run_id is not None:
-            self._attempt(self._go_on)
+            self._attempt(self._go_on, epoch=False)
 
     # the store ----------------------------------------------------------------------------------
 
@@ -127,7 +129,7 @@ class MLflow(Tracker):
             self._begin()
         if epoch > self._written:  # a resumed fit trains some again, with the same numbers
             now = int(1000 * time.time())
-            metrics = [Metric(name, x, now, epoch) for name, x in row.items()]
+            metrics = [Metric(REFUSED.sub("_", name), x, now, epoch) for name, x in row.items()]
             self._client.log_batch(self.run_id, metrics=metrics)
             self._written = epoch
 

@@ -50,8 +50,8 @@ class Tracker(Callback):
         """How long the fit has taken, with what it took before it was resumed."""
         return self._earlier + time.perf_counter() - self._started
 
-    def _attempt(self, write: Callable[[], None]) -> None:
-        """Write; a failure is told, once, and not raised."""
+    def _attempt(self, write: Callable[[], None], epoch: bool = True) -> None:
+        """Write, an epoch or what else there is; a failure is told, once, and not raised."""
         name = type(self).__name__
         try:
             write()
@@ -61,9 +61,9 @@ class Tracker(Callback):
                 tell(f"{self!r}: not written, training goes on: {reason}")
             self.failed = reason
         else:
-            if self.failed is not None:
+            if epoch and self.failed is not None:
                 tell(f"{name}: epochs are written again.")
-            self.failed = None
+            self.failed = None if epoch else self.failed
 
 
 def last_epoch(history: History, seconds: float) -> dict[str, float]:
