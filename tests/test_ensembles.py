@@ -78,6 +78,29 @@ def test_votes_are_counted_and_ties_go_to_the_larger_mean_probability():
         assert voting.predict(X)[row] == voting.classes[max(best, key=lambda k: mean[row, k])]
 
 
+def test_an_ensemble_and_its_student_go_by_the_members_threshold():
+    nets = members(2, y=NAMES == "setosa", outputs=2)
+    for net in nets:
+        net.threshold = 0.3
+    both = cr.Ensemble(nets)
+    yes = both.predict_proba(X)[:, 1] >= 0.3
+    assert (yes != (both.predict_proba(X)[:, 1] >= 0.5)).any()
+    np.testing.assert_array_equal(both.predict(X), yes)
+    assert both.evaluate(X, yes)["accuracy"] == 1
+    assert both.distill(network(2), X, **QUICK).threshold == 0.3
+    nets[1].threshold = None
+    for call in (lambda: both.predict(X), lambda: both.distill(network(2), X, **QUICK)):
+        with pytest.raises(
+            ParameterError, match=r"different thresholds \(0.3, none\), and combine='mean' can"
+        ):
+            call()
+    voting = cr.Ensemble(nets, combine="vote")
+    np.testing.assert_array_equal(
+        voting.predict_votes(X)[:, 1], sum(net.predict(X).astype(int) for net in nets)
+    )
+    assert voting.distill(network(2), X, **QUICK).threshold is None
+
+
 def test_votes_without_probabilities_go_to_the_first_of_tied_classes():
     nets = members(2, loss="categorical_hinge")
     voting = cr.Ensemble(nets, combine="vote")

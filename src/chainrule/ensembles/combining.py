@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import NotFittedError, ParameterError, unknown_name
 from ..model.network import Network
 from ..training.data import Coding
+from ..training.prediction import decided
 from .agreement import ANSWERS, CLASSES, VALUES, kind_of
 from .mixing import entropy, log_mean, log_probabilities
 
@@ -113,6 +114,20 @@ class Combined:
         labels: Array = np.arange(max(2, self.widths[0])) if self.classes is None else self.classes
         return labels
 
+    @property
+    def _threshold(self) -> float | None:
+        """The members' threshold; None where they have none, or vote, each by its own."""
+        thresholds = list(dict.fromkeys(network.threshold for network in self.members))
+        if len(thresholds) == 1:
+            return thresholds[0]
+        if self.combine == "vote":
+            return None
+        told = ", ".join("none" if x is None else f"{x:.4g}" for x in thresholds)
+        raise ParameterError(
+            f"the members have different thresholds ({told}), and combine='mean' can go by one. Give each "
+            "the same, net.threshold = 0.5, or take it away by None; or pass combine='vote'."
+        )
+
     def _without_probabilities(self) -> Network | None:
         """The first member whose loss gives no probabilities."""
         self._first  # noqa: B018  raises where there are no members
@@ -181,6 +196,8 @@ class Combined:
         ------
         NotFittedError, ShapeError, DTypeError, DataError
             As for `predict_members`.
+        ParameterError
+            If `combine` is "mean" and members have different thresholds.
         """
         X = self._rows(X)
         mean = self._mean(self.predict_members(X))
@@ -194,6 +211,8 @@ class Combined:
             return yes.astype(np.int64)
         if votes is not None:
             mean = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1)
+        elif (threshold := self._threshold) is not None:
+            return np.asarray(self._labels[decided(mean, threshold)])
         found: Array = self._labels[mean.argmax(axis=1)]
         return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,8 @@ def distill(
         for parameter, value in trained.values.items():
             own.set(parameter, value, learned.dtype)
     learned._codings, learned.optimizer = list(ensemble._codings), trainee.optimizer
+    if teacher.kind == CLASSES and learned._codings:
+        learned._codings = [replace(learned._codings[0], threshold=teacher.threshold)]
     learned._compiled = history.engine == "numba"
     return learned, history
 
@@ -101,6 +104,7 @@ class Teacher:
                 )
         else:
             ensemble._require_probabilities("distill")
+        self.threshold = ensemble._threshold if self.kind == CLASSES else None
         given = TEMPERATURE if temperature is None else temperature
         self.temperature = real_number(given, "distill: temperature", 0, np.inf, low_too=False)
 

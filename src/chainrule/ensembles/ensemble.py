@@ -36,9 +36,10 @@ class Ensemble(Combined, Measures):
         Trained, with one output each. They may have other layers, losses and types, but must take the same
         inputs and predict the same.
     combine : {"mean", "vote"}
-        What is predicted for classes: the one whose mean probability is largest; or the one that most members
-        predict, and among several such the one of the largest mean probability (the first in order, where a
-        loss gives no probabilities). Values are always means.
+        What is predicted for classes: the one whose mean probability is largest, or the second of two from
+        the members' threshold on, where they have one; or the one that most members predict, and among
+        several such the one of the largest mean probability (the first in order, where a loss gives no
+        probabilities). Values are always means.
 
     Attributes
     ----------
