@@ -249,6 +249,12 @@ def test_candidates_lie_below_each_yes():
     for threshold in found[::20]:
         assert places[p == every[np.searchsorted(every, threshold)]] == 1
     assert candidates(np.array([0.0, 0.5]), np.array([1, 1])).tolist() == [0.25]
+    assert candidates(np.array([0.5, 1 - 2**-53, 1.0]), np.array([1, 0, 1])).tolist() == [0.25]
+
+
+def test_a_measure_that_some_thresholds_have_not_is_chosen_by_the_others(net):
+    share = make_scorer(lambda t, said: np.nan if (said == "yes").mean() > 0.3 else (said == "yes").mean())
+    assert 0 < net.tune_threshold(X[HELD], Y[HELD], share).score <= 0.3
 
 
 def test_reports_say_what_was_done(nets):
@@ -320,6 +326,11 @@ def hinged():
             lambda net: net.tune_threshold(X, Y, "roc_auc"),
             ParameterError,
             "roc_auc is 0.* with every threshold",
+        ),
+        (
+            lambda net: net.tune_threshold(X, Y, make_scorer(lambda t, said: np.nan)),
+            ParameterError,
+            "is nan with every threshold",
         ),
         (lambda net: net.tune_threshold(X, ["no"] * ROWS), DataError, "all rows are of class 'no'"),
         (lambda net: setattr(net, "threshold", 1.0), ParameterError, "threshold must be above 0 and below 1"),
@@ -410,6 +421,17 @@ def test_a_threshold_moves_along_so_that_decisions_stay(net):
     net.calibrate(X[HELD], Y[HELD], "bias_corrected")
     assert net.threshold < before
     assert np.array_equal(net.predict(X), plain)
+
+
+@pytest.mark.parametrize("threshold", [0.999999, 1e-200])
+def test_a_threshold_that_moves_to_the_end_stays_one(threshold, net, tmp_path):
+    last = {name: value / 9 for name, value in net.parameters.items() if name.startswith("output.")}
+    net.set_parameters(last)
+    net.threshold = threshold
+    net.calibrate(X[HELD], Y[HELD])
+    net.save(tmp_path / "model")
+    assert 0 < net.threshold < 1
+    assert cr.load(tmp_path / "model").threshold == net.threshold
 
 
 def test_several_classes_are_calibrated():

@@ -88,12 +88,15 @@ def calibrate(network: DecidingNetwork, X: Any, y: Any, method: str = "temperatu
     changed = {f"{name}.W": weights[f"{name}.W"] * scale}
     if f"{name}.b" in weights:
         changed[f"{name}.b"] = weights[f"{name}.b"] * scale + shifts
+    from scipy.special import expit
+
     threshold = network.threshold
     network.set_parameters(changed)
     if threshold is not None:  # it moves along, so that all decisions stay
         shift = shifts[-1] - (shifts[0] if len(shifts) > 1 else 0.0)
         logit = scale * math.log(threshold / (1 - threshold)) + shift
-        network._codings = [replace(network._codings[0], threshold=1 / (1 + math.exp(-logit)))]
+        moved = np.clip(expit(logit), np.finfo(np.float64).tiny, np.nextafter(1, 0))  # not quite 0 or 1
+        network._codings = [replace(network._codings[0], threshold=float(moved))]
     after = _errors(network, X, places)
     return Calibration(
         method,

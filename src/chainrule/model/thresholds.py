@@ -104,12 +104,12 @@ def tune_threshold(network: DecidingNetwork, X: Any, y: Any, measure: Metric) ->
     tried = np.union1d(candidates(p[:, 1], places), [present])
     scores = np.array([measured(threshold) for threshold in tried])
     name = measure if isinstance(measure, str) else name_of(measure)
-    if scores.min() == scores.max():
+    if np.isnan(scores).all() or np.nanmin(scores) == np.nanmax(scores):
         raise ParameterError(
             f"tune_threshold: {name} is {scores[0]:.6g} with every threshold. Take a measure of decisions, "
             "such as 'f1' or 'balanced_accuracy'."
         )
-    best = np.flatnonzero(scores == scores.max())
+    best = np.flatnonzero(scores == np.nanmax(scores))
     at = best[np.abs(tried[best] - 0.5).argmin()]  # of equal ones, that which changes least
     network.threshold = float(tried[at])
     before = float(scores[np.searchsorted(tried, present)])
@@ -132,7 +132,7 @@ def candidates(p: Array, places: Array) -> Array:
     below = np.concatenate([[0.0], every[:-1]])
     of_yes = np.searchsorted(every, np.unique(p[places == 1]))
     found: Array = (every[of_yes] + below[of_yes]) / 2
-    found = found[found > 0]
+    found = found[(found > 0) & (found < 1)]
     if len(found) > MOST:
         found = found[np.linspace(0, len(found) - 1, MOST).round().astype(np.int64)]
     return found
