@@ -1,10 +1,7 @@
 """Tables in files larger than memory, and mapped files: the same as from memory; what can go wrong."""
 
-<<<<<<< HEAD
 import json
-=======
 from decimal import Decimal
->>>>>>> 698b823 (Files as streams read targets, blank lines, decimals and quotes as tables in memory are read)
 
 import numpy as np
 import polars as pl
@@ -12,14 +9,10 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import DataError, MissingExtraError, ParameterError, StreamError, UnknownNameError
-<<<<<<< HEAD
 from chainrule.tables import file_parts, streaming
 from chainrule.tables.encoding import fit_encoding
 from chainrule.tables.sources import sources
-=======
-from chainrule.tables import file_parts
 from chainrule.tables.text import read_text
->>>>>>> 698b823 (Files as streams read targets, blank lines, decimals and quotes as tables in memory are read)
 from chainrule.training import sparse as sparse_tables
 from chainrule.training.data import check_inputs
 from chainrule.training.sparse import Mapped

@@ -117,7 +117,7 @@ class FileStream(Stream):
         for file in self.files:
             for part, column in file.parts(target):
                 self.file_parts.append(part)
-                self._collect(column, part)
+                self._collect(column)
         self.rows = sum(part.rows for part in self.file_parts)
         if not self.rows:
             raise DataError(f"{first.path}: has no rows. A line of names and rows below it are needed.")
@@ -128,9 +128,9 @@ class FileStream(Stream):
         listed, starts = self.file_parts, self._starts()
         order = part_order(len(listed), epoch, seed).tolist()
         for k, frame in zip(order, self._frames([listed[k] for k in order]), strict=True):
-            columns = [frame[name].to_numpy() for name in self.columns]
-            y = self._targets(frame[self.target])
-            weights = None if self.weights is None else frame[self.weights].to_numpy()
+            columns = [_numbers(frame[name]) for name in self.columns]
+            y = self._targets(frame[self.target], listed[k])
+            weights = None if self.weights is None else _numbers(frame[self.weights])
             for start in range(0, frame.height, ROWS):
                 at = slice(start, start + ROWS)
                 X = self._rows(columns, y[at], listed[k], start)
@@ -178,7 +178,7 @@ class FileStream(Stream):
         """The number of each part's first row, counted through all files."""
         return [0, *np.cumsum([part.rows for part in self.file_parts]).tolist()]
 
-    def _collect(self, column: polars.Series, part: FilePart) -> None:
+    def _collect(self, column: polars.Series) -> None:
         """Remember of a part of the target column what it holds, and its labels as long as they are few."""
         import polars as pl
 
@@ -186,10 +186,8 @@ class FileStream(Stream):
         if kind == "numbers" and not column.dtype.is_numeric():
             words = column.cast(pl.String)
             wrong = lenient_numbers(words).is_null() & words.is_not_null()
-            if wrong.any() and (wrong := wrong & known(words).is_not_null()).any():
-                row, kind = int(wrong.arg_true()[0]), "words"
-                where = place(part.file.path, part.first + row, self.target)
-                self.first_word = self.first_word or f"{where}: {shown(words[row])}"
+            if wrong.any() and (wrong & known(words).is_not_null()).any():
+                kind = "words"
         self.kinds.add(kind)
         if self.found is not None:
             self.found.update(column.drop_nulls().unique().head(MOST_LABELS + 1).to_list())
@@ -208,8 +206,6 @@ class FileStream(Stream):
         X = np.empty((len(y), len(columns)), np.float32 if self.narrow else np.float64)
         np.stack([column[start : start + len(y)] for column in columns], axis=1, out=X)
         first = part.first + start
-        y = self._targets(frame[self.target], part, first)
-        weights = None if self.weights is None else frame[self.weights].cast(pl.Float64).to_numpy()
         if not np.isfinite(X.sum()) and not (finite := np.isfinite(X)).all():
             row, column = map(int, np.argwhere(~finite)[0])
             raise self._infinite(part, first + row, self.columns[column], X[row, column])
@@ -218,7 +214,7 @@ class FileStream(Stream):
             raise self._infinite(part, first + row, self.target, y[row])
         return X
 
-    def _targets(self, column: polars.Series, part: FilePart, first: int) -> Array:
+    def _targets(self, column: polars.Series, part: FilePart) -> Array:
         import polars as pl
 
         if self.kind == "words":
@@ -228,7 +224,7 @@ class FileStream(Stream):
         found = column.cast(pl.Float64, strict=False)
         if found.null_count():
             row = int(found.is_null().arg_true()[0])
-            where = place(part.file.path, first + row, self.target)
+            where = place(part.file.path, part.first + row, self.target)
             raise DataError(
                 f"{where}: {shown(column[row])} is no number. Fill it in, or drop the row, first."
             )
@@ -239,3 +235,12 @@ class FileStream(Stream):
         kind = "NaN" if np.isnan(value) else "infinite"
         where = place(part.file.path, int(row), column)
         return DataError(f"{where}: the number is {kind}. Correct it, or drop the row, first.")
+
+
+def _numbers(column: polars.Series) -> Array:
+    """A column as an array, also of decimals and of integers of 128 bits, of which NumPy has none."""
+    import polars as pl
+
+    if column.dtype.is_decimal() or column.dtype == pl.Int128:
+        column = column.cast(pl.Float64)
+    return column.to_numpy()
