@@ -679,6 +679,10 @@ def test_training_without_a_model_or_picture_loads_nothing_for_them():
             "train wine --stop cross-validated --checkpoint runs",
             "--stop cross-validated and --checkpoint contradict each other",
         ),
+        (
+            "train wine --stop cross-validated --resample over",
+            "--stop cross-validated and --resample contradict each other: copies of a row would be on both",
+        ),
         ("train wine --folds 5", "--folds is for --stop cross-validated. Pass that as well"),
         ("train wine --jobs 2", "--jobs is for --stop cross-validated or --ensemble. Pass that as well"),
         ("train wine --stop never", "--stop 'never' is unknown. Known: cross-validated."),

@@ -199,6 +199,18 @@ def test_a_distillation_goes_on_from_its_checkpoint(tmp_path):
         np.testing.assert_array_equal(on.parameters[name], value)
 
 
+@pytest.mark.parametrize("hard", [0.0, 0.3])
+def test_a_student_is_trained_with_its_mixup(hard):
+    student, ensemble = network(), teacher()
+    student.mixup = 0.4
+    made = Teacher(ensemble, 2.0, hard)
+    made.require_student(student, [4])
+    assert made.around(student, [4]).mixup == 0.4
+    given = (X, NAMES) if hard else (X,)
+    mixed, plain = (ensemble.distill(each, *given, hard=hard, **QUICK) for each in (student, network()))
+    assert not np.array_equal(mixed.parameters["output.W"], plain.parameters["output.W"])
+
+
 def test_what_is_trained_is_printed_as_any_network():
     made = Teacher(teacher(), 2.0, 0.25)
     student = network()

@@ -195,8 +195,15 @@ def test_commands_for_one_network_refuse_ensembles(run, command):
             "--ensemble 2 --ensemble-kind committee --validation-size 0.2",
             "--ensemble-kind committee and --validation-size contradict each other: each member is validated",
         ),
-        ("--ensemble 3 --ensemble-kind snapshot --epochs 4", "cannot be shared among members=3 cycles"),
-        ("--ensemble 2 --ensemble-kind snapshot --optimizer lbfgs", "the optimizer takes no rate"),
+        (
+            "--ensemble 3 --ensemble-kind snapshot --epochs 4",
+            "--epochs must be a multiple of --ensemble, 3, so that each member has as many, got 4.",
+        ),
+        (
+            "--ensemble 2 --ensemble-kind snapshot --optimizer lbfgs",
+            "chainrule: sets the learning rate itself, and the optimizer takes no rate",
+        ),
+        ("--ensemble 2 --init lsuv", "--init lsuv and --ensemble contradict each other: each member draws"),
         ("--ensemble 2 --learning-rate 1e30 --optimizer sgd", "nothing was saved. Pass a smaller"),
         ("--ensemble 2 --distill 0", "--distill must be sizes with commas between"),
         ("--ensemble 2 --distill ,", "--distill must be sizes with commas between"),
@@ -212,13 +219,25 @@ def test_what_contradicts_itself_is_refused(run, words, message):
     assert message in " ".join(err.split())
 
 
-def test_rows_to_validate_with_and_a_committee_are_refused(run, tmp_path):
+def test_a_loss_without_probabilities_is_refused(run):
+    _, err = run("train", "breast-cancer", "--ensemble", "2", "--loss", "hinge", code=2)
+    assert "--ensemble and --loss hinge contradict each other: members predict by the mean" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--ensemble", "2", "--ensemble-kind", "committee"], "validates each member with its own fold"),
+        (["--stop", "cross-validated", "--folds", "3"], "--stop cross-validated validates with its folds"),
+    ],
+)
+def test_rows_to_validate_with_are_refused_where_folds_do_that(run, tmp_path, more, message):
     parts = ["train", "validation", "test", "train"] * 10
     lines = [f"{i % 7},{p},{'ab'[i % 2]}" for i, p in enumerate(parts)]
     (tmp_path / "t.csv").write_text("\n".join(["x,part,kind", *lines]))
-    words = ["t.csv", "--target", "kind", "--split", "part", "--ensemble", "2"]
-    _, err = run("train", *words, "--ensemble-kind", "committee", *FAST, code=2)
-    assert "validates each member with its own fold, and --split names other rows" in " ".join(err.split())
+    words = ["t.csv", "--target", "kind", "--split", "part"]
+    _, err = run("train", *words, *more, *FAST, code=2)
+    assert f"{message}, and --split names other rows" in " ".join(err.split())
 
 
 def test_a_single_network_has_no_spread(run):

@@ -463,7 +463,7 @@ def test_ctrl_c_keeps_whole_members(kind, ctrl_c, capsys):
     assert cut.interrupted
     assert len(cut) == len(cut.histories) == 2
     same_weights(cut, whole[:2])
-    assert "the 2 members trained so far are kept" in capsys.readouterr().err
+    assert "kept are the 2 finished members." in capsys.readouterr().err
     with pytest.raises(KeyboardInterrupt):
         kind(network()).fit(X, NAMES, callbacks=[PressCtrlC(1)], **QUICK)
 

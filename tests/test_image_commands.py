@@ -156,6 +156,12 @@ def test_augmented_training_resumes(run, shapes):
     assert resumed["loss"] == whole["loss"]
     err = run("train", *arguments[:3], "--augment", "shift=2", *arguments[5:], "--resume", *FAST, code=2)[1]
     assert "is a checkpoint of another fit" in err
+    err = run("train", *arguments, "--resume", "--max-norm", "2", *FAST, code=2)[1]
+    assert (
+        "is a checkpoint of another fit:\n  network.layers[1].settings.max_norm: None there, 2.0 here\n"
+        in err
+    )
+    assert err.endswith("\nFit as before, or with another folder.\n")
 
 
 @pytest.mark.parametrize(

@@ -526,7 +526,7 @@ def test_trials_on_the_command_line(run, tmp_path):
         (["--find-rate", "--model", "x.chainrule"], "--find-rate trains nothing, and --model is for"),
         (["--overfit-batch", "--plot", "x.png"], "--overfit-batch trains nothing, and --plot is for"),
         (["--find-rate", "--log", "x.csv"], "--find-rate trains nothing, and --log is for"),
-        (["--find-rate", "--optimizer", "lbfgs"], "LBFGS finds the length of its steps itself"),
+        (["--find-rate", "--optimizer", "lbfgs"], "chainrule: LBFGS finds the length of its steps itself"),
         (["--log", "x.txt"], "--log: x.txt: a log is CSV or lines of JSON"),
         (["--log", "none/x.csv"], "--log: none/x.csv: cannot be written"),
         (["--stop", "cross-validated", "--log", "x.csv"], "cross-validated and --log contradict each other"),

@@ -19,6 +19,7 @@ from ..ensembles.snapshot import SnapshotEnsemble
 from ..errors import ParameterError
 from ..model.network import Network
 from ..training.history import History
+from .building import LSUV, Goal
 from .report import scores
 from .settings import Settings
 
@@ -88,12 +89,13 @@ class Several:
         return f"ensemble of {counted(self.members, 'network')} {by}{student}"
 
 
-def asked_for(settings: Settings, single: Sequence[str]) -> Several | None:
+def asked_for(settings: Settings, goal: Goal, single: Sequence[str]) -> Several | None:
     """The ensemble that settings ask for; None for a single network.
 
     Parameters
     ----------
     settings : Settings
+    goal : Goal
     single : sequence of str
         What was stated beside them and is of one training, by option.
 
@@ -113,6 +115,22 @@ def asked_for(settings: Settings, single: Sequence[str]) -> Several | None:
     for (table, key), why in CONTRADICTED.get(kind, {}).items():
         if label := settings.label(table, key):
             raise ParameterError(f"{own} {kind} and {label} contradict each other: {why}. Leave one out.")
+    if settings.get("init", "name") == LSUV:
+        raise ParameterError(
+            f"{settings.label('init', 'name')} {LSUV} and {whole} contradict each other: each member draws "
+            "weights of its own, and that scales those of one network. Leave one out."
+        )
+    if goal.task == "classification" and not goal.loss.probabilities:
+        raise ParameterError(
+            f"{whole} and {settings.label('loss', 'name')} {goal.loss.name} contradict each other: members "
+            "predict by the mean of their probabilities, and that loss gives none. Leave one out."
+        )
+    epochs = settings.get("training", "epochs", members)
+    if kind == "snapshot" and epochs % members:
+        raise ParameterError(
+            f"{settings.label('training', 'epochs')} must be a multiple of {whole}, {members}, so that each "
+            f"member has as many, got {epochs}. Pass e.g. {-(-epochs // members) * members}."
+        )
     decided = [settings.label("training", key) for key in ("threshold", "calibrate")]
     for label in (*decided, *single):
         if label is not None:

@@ -168,6 +168,11 @@ def fit(task: Task) -> Trained:
     with spoken(task.settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # numbers that overflow: an error below
         if task.by_folds:
+            if "validation" in task.parts and task.balance.held_by is None:
+                raise ParameterError(
+                    "--stop cross-validated validates with its folds, and --split names other rows for that. "
+                    "Name them train there."
+                )
             folds = folds_of(task.settings, len(train.y))
             stopping = network.fit_cross_validated_stopping(train.X, train.y, **task.shared(), **folds)
             trained = Trained(network, stopping.trained, stopping)

@@ -59,9 +59,8 @@ def _run() -> None:
 
 
 def _leave(message: str, status: int) -> None:
-    print(
-        f"chainrule: {printable(message)}", file=sys.stderr
-    )  # a name that somebody gave a file may hold anything
+    lines = map(printable, message.split("\n"))  # a name that somebody gave a file may hold anything
+    print("chainrule:", "\n".join(lines), file=sys.stderr)
     sys.exit(status)
 
 

@@ -153,7 +153,7 @@ def prepare(request: Request, settings: Settings) -> Prepared:
     by_folds = stops_by_folds(settings, _of_single_trainings(request))
     if by_folds:
         usual = defaults_of_folds(usual)
-    several = asked_for(settings, _of_single_networks(request))
+    several = asked_for(settings, goal, _of_single_networks(request))
     if several is not None and several.kind == "snapshot":
         usual = dataclasses.replace(usual, schedule=None)
     patience = patience_of(settings)

@@ -20,6 +20,10 @@ class Stated:
     label: str
 
 
+_CALL = re.compile(r"^(?:\w+\.fit|fit\w*|build_lsuv|dry_run|find_learning_rate|overfit_one_batch): ")
+_ADVICE = re.compile(r";? (?:[Pp]ass|Use|Call) .*?[(=].*$")
+
+
 class Settings:
     """What was stated, by table and key."""
 
@@ -67,18 +71,15 @@ class Settings:
 
         Arguments are called by their options, or by file and key, and advice in Python is left out.
         """
-        text = re.sub(r";? (?:[Pp]ass|Use|Call) .*?[(=].*$", "", re.sub(r"^fit\w*: ", "", str(error)))
+        text = _ADVICE.sub("", _CALL.sub("", str(error)))
         text = text if text.endswith(".") else f"{text}."
         labels = {key: option(table, key) for table, keys in SETTINGS.items() for key in keys}
         labels |= {key: stated.label for (_, key), stated in self._stated.items()}
         text = re.sub(rf"^\w+: (?=(?:{'|'.join(labels)})\b)", "", text)
         # Names that are words of the language too are taken for arguments where the text begins with them.
-        pattern = "|".join(rf"\b{key}\b" if "_" in key else rf"^{key}\b" for key in labels)
+        pattern = "|".join(rf"(?<![.\w]){key}\b" if "_" in key else rf"^{key}\b" for key in labels)
         text = re.sub(pattern, lambda found: labels[found[0]], text)
         return type(error)(text)
-
-
-_CALL = re.compile(r"^(fit|build_lsuv|dry_run|find_learning_rate|overfit_one_batch): ")
 
 
 def _shown(value: Any) -> str:
@@ -90,8 +91,6 @@ def _shown(value: Any) -> str:
         )
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "''"
-    if isinstance(value, dict):
-        return ",".join(f"{name}={number}" for name, number in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

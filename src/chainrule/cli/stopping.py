@@ -47,6 +47,11 @@ def stops_by_folds(settings: Settings, others: Sequence[str]) -> bool:
                 f"{stop} cross-validated and {other} contradict each other: every row to train on is trained "
                 "on, in a fit for each fold and one at the end. Leave one out."
             )
+    if label := settings.label("training", "resample"):
+        raise ParameterError(
+            f"{stop} cross-validated and {label} contradict each other: copies of a row would be on both "
+            "sides of a fold. Leave one out; --sampling evens classes out within each fit."
+        )
     return True
 
 

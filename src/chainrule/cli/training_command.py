@@ -57,8 +57,8 @@ def train(
         Text,
         typer.Option(
             metavar="FILE",
-            help="A TOML file with settings in [network], [training], [optimizer], [schedule] and [images]. "
-            "What it states and an option states otherwise is refused.",
+            help="A TOML file with settings in [network], [training], [optimizer], [schedule], [average] "
+            "and [images]. What it states and an option states otherwise is refused.",
         ),
     ] = None,
     test: Annotated[

@@ -144,9 +144,10 @@ class Teacher:
         # the slopes of softened logits are smaller by the temperature's square (Hinton et al., section 2)
         weight = (1 - self.hard) / share**2
         if not self.hard:
-            return Network(soft, self._soft_loss(loss), student.dtype.name, [weight], student.penalties)
+            single = self._soft_loss(loss), student.dtype.name, [weight], student.penalties, student.mixup
+            return Network(soft, *single)
         pair, weights = [self._soft_loss(loss), loss], [weight, self.hard]
-        made = Network([soft, logits], pair, student.dtype.name, weights, student.penalties)
+        made = Network([soft, logits], pair, student.dtype.name, weights, student.penalties, student.mixup)
         if self.ensemble._codings:
             made._codings = [Coding(None, True), *self.ensemble._codings]
         return made

@@ -101,7 +101,8 @@ class TrainedEnsemble(Ensemble):
                 stacklevel=4,
             )
         if self.interrupted:
-            tell(f"Stopped by Ctrl-C; the {counted(len(networks), 'member')} trained so far are kept.")
+            which = counted(len(networks), "finished member")
+            tell(f"Stopped by Ctrl-C; kept {'is' if len(networks) == 1 else 'are'} the {which}.")
         self.members, self.histories = networks, histories
 
 

@@ -190,8 +190,8 @@ def require_same(saved: Saved, identity: Mapping[str, Any]) -> None:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         listed = "".join(f"\n  {line}" for line in found[:SHOWN])
         raise CheckpointError(
-            f"{saved.path}: is a checkpoint of another fit:{listed}{more}\nFit as before, pass another "
-            "folder, or leave resume=True out."
+            f"{saved.path}: is a checkpoint of another fit:{listed}{more}\nFit as before, or with "
+            "another folder; pass resume=False to begin anew."
         )
 
 
