@@ -217,7 +217,8 @@ def test_it_is_searched_over_as_any_estimator():
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 def test_check_estimator_passes(name, monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")
-    inner = getattr(cr, name)(hidden_layer_sizes=(8,), max_iter=40, learning_rate_init=0.03, random_state=0)
+    settings = {"hidden_layer_sizes": (8,), "max_iter": 25, "learning_rate_init": 0.05, "engine": "numpy"}
+    inner = getattr(cr, name)(**settings, random_state=0)
     results = check_estimator(cr.CrossValidatedStopping(inner, cv=2), on_fail=None)
     assert [r["check_name"] for r in results if r["status"] == "failed"] == []
 
