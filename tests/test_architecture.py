@@ -17,7 +17,9 @@ FLOORS = {
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 ABOVE_ALL = ("__init__.py", "__main__.py")
 LATE = {
-    **{f"cli/{file}.py": {"typer"} for file in ("app", "commands", "explaining_commands")},
+    **{
+        f"cli/{file}.py": {"typer"} for file in ("app", "commands", "explaining_commands", "training_command")
+    },
     "emit/native/runtime.py": {"llvmlite", "numba"},
     **{
         f"estimators/{file}.py": {"sklearn"}

@@ -531,3 +531,34 @@ def test_lines_tell_the_time_left_where_there_is_no_terminal(capsys):
 def test_an_engine_is_chosen_though_nobody_knows_the_work():
     assert fitted(parts, engine="auto").history.engine == "numba"
     assert fitted(parts, engine="auto", steps_per_epoch=9).history.engine == "numpy"
+
+
+def test_callbacks_hear_the_end_of_a_fit_whose_stream_breaks():
+    class Told(cr.Callback):
+        def on_fit_end(self, network, history):
+            self.history, self.loss = history, network.evaluate(X, y)["loss"]
+
+    X, y = np.arange(40.0).reshape(20, 2) / 40, np.arange(20.0) / 20
+
+    def parts(epoch):
+        yield X, y
+        if epoch == 3:
+            raise OSError("the line is dead")
+
+    net, told = cr.Network([cr.Dense(3, "tanh"), cr.Dense(1)], loss="mse"), Told()
+    best = cr.EarlyStopping("val_loss", patience=9)
+    with pytest.raises(StreamError, match="the line is dead") as raised:
+        net.fit(
+            parts,
+            epochs=9,
+            validation_data=(X, y),
+            callbacks=[best, told],
+            optimizer=cr.SGD(0.9),
+            verbose=False,
+            engine="numpy",
+        )
+    assert raised.value.history is told.history
+    assert told.history.failed
+    assert 3 <= told.history.epochs < 9
+    assert told.loss == pytest.approx(min(told.history.val_loss))
+    assert told.loss == pytest.approx(best.best)

@@ -117,7 +117,7 @@ class FileStream(Stream):
         for file in self.files:
             for part, column in file.parts(target):
                 self.file_parts.append(part)
-                self._collect(column)
+                self._collect(column, part)
         self.rows = sum(part.rows for part in self.file_parts)
         if not self.rows:
             raise DataError(f"{first.path}: has no rows. A line of names and rows below it are needed.")
@@ -178,7 +178,7 @@ class FileStream(Stream):
         """The number of each part's first row, counted through all files."""
         return [0, *np.cumsum([part.rows for part in self.file_parts]).tolist()]
 
-    def _collect(self, column: polars.Series) -> None:
+    def _collect(self, column: polars.Series, part: FilePart) -> None:
         """Remember of a part of the target column what it holds, and its labels as long as they are few."""
         import polars as pl
 
@@ -186,8 +186,10 @@ class FileStream(Stream):
         if kind == "numbers" and not column.dtype.is_numeric():
             words = column.cast(pl.String)
             wrong = lenient_numbers(words).is_null() & words.is_not_null()
-            if wrong.any() and (wrong & known(words).is_not_null()).any():
-                kind = "words"
+            if wrong.any() and (wrong := wrong & known(words).is_not_null()).any():
+                row, kind = int(wrong.arg_true()[0]), "words"
+                where = place(part.file.path, part.first + row, self.target)
+                self.first_word = self.first_word or f"{where}: {shown(words[row])}"
         self.kinds.add(kind)
         if self.found is not None:
             self.found.update(column.drop_nulls().unique().head(MOST_LABELS + 1).to_list())

@@ -194,7 +194,7 @@ class Fit:
             self.checkpoint.begin(history, self.saved is not None)
             loop.stride = self.checkpoint.every_steps
             loop.between = lambda: self._write_within(loop)
-        started = time.perf_counter()
+        started, broken = time.perf_counter(), None
         steps = self.plan.steps if self.plan.length != 0 else None
         bar = Bar(self.plan.epochs, steps, loop.done) if verbose else Progress()
         effort = network.work(self.program, self.plan.batch_size)[0]
@@ -210,8 +210,7 @@ class Fit:
                         self._write_within(loop, at_once=True)
             except StreamError as error:
                 self._write_within(loop, at_once=True)
-                error.history = history
-                raise
+                broken, error.history, history.failed = error, history, True
             finally:
                 if loop.supply is not None:
                     loop.supply.close()
@@ -222,6 +221,8 @@ class Fit:
         if loop.divergence is not None:
             self._report(loop.divergence)
         call(self.callbacks, "on_fit_end", network, history)
+        if broken is not None:
+            raise broken
         return history
 
     # inputs -----------------------------------------------------------------------------------

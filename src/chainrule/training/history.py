@@ -45,6 +45,8 @@ class History:
         Why it ended before its last epoch: what a callback said, or where the loss was not finite any more.
     diverged : bool
         Whether it ended because a loss or a weight was not finite.
+    failed : bool
+        Whether it ended because its stream gave no more; what `fit` raises then has this history.
     fault : Fault or None
         The first number that was not finite, with op, row, and what went in.
     engine : str
@@ -62,7 +64,7 @@ class History:
         self.learning_rate: list[float] = []
         self.interrupted = False
         self.stopped: str | None = None
-        self.diverged = False
+        self.diverged = self.failed = False
         self.fault: Fault | None = None
         self.engine = engine
         self.settings: dict[str, Any] = {}

@@ -163,5 +163,6 @@ class MLflow(Tracker):
                 cast("StoredNetwork", network).save(path)
                 self._client.log_artifact(self.run_id, os.fspath(path))
         if self._own:
-            status = "FAILED" if history.diverged else "KILLED" if history.interrupted else "FINISHED"
+            failed = history.diverged or history.failed
+            status = "FAILED" if failed else "KILLED" if history.interrupted else "FINISHED"
             self._client.set_terminated(self.run_id, status=status)
