@@ -6,9 +6,9 @@ import io
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
-from ..errors import ChainruleError, MissingExtraError
+from ..errors import ChainruleError, CheckpointError, MissingExtraError
 from ..tables.wording import printable
 
 NEEDED = ("polars", "rich", "sklearn", "skops", "typer")
@@ -32,13 +32,15 @@ def main() -> None:
     except BrokenPipeError:  # the reader has left, as head does; what Python still holds goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNREAD)
+    except CheckpointError as error:  # a list, in lines of its own
+        _leave("\n".join(map(printable, str(error).split("\n"))), WRONG)
     except ChainruleError as error:
-        _leave(str(error), WRONG)
+        _leave(printable(str(error)), WRONG)  # a name that somebody gave a file may hold anything
     except OSError as error:  # the system's refusals: a full disk, a name that is too long
         where = f"{error.filename}: " if error.filename else ""
-        _leave(f"{where}{error.strerror or error}.", WRONG)
+        _leave(printable(f"{where}{error.strerror or error}."), WRONG)
     except MemoryError as error:
-        _leave(f"this needs more memory than there is ({str(error) or 'none is left'}).", WRONG)
+        _leave(printable(f"this needs more memory than there is ({str(error) or 'none is left'})."), WRONG)
     except KeyboardInterrupt:
         _leave("interrupted", INTERRUPTED)
 
@@ -58,9 +60,8 @@ def _run() -> None:
         ) from error
 
 
-def _leave(message: str, status: int) -> None:
-    lines = map(printable, message.split("\n"))  # a name that somebody gave a file may hold anything
-    print("chainrule:", "\n".join(lines), file=sys.stderr)
+def _leave(message: str, status: int) -> NoReturn:
+    print("chainrule:", message, file=sys.stderr)
     sys.exit(status)
 
 
