@@ -37,7 +37,7 @@ bench: $(VENV)/bench.done ## compare speed with NumPy, scikit-learn, PyTorch, JA
 accuracy: $(VENV)/dev.done ## compare accuracies with published ones and other methods, an hour; four minutes: make accuracy ARGS=books
 	$(BIN)/python accuracy/run.py $(ARGS)
 
-torture: $(VENV)/dev.done ## kill fits and alter their checkpoints, thousands of times: 90 s
+torture: $(VENV)/dev.done ## kill fits and alter their checkpoints, thousands of times: two minutes
 	$(BIN)/python tests/torture.py $(ARGS)
 
 clean: ## remove the environment and everything made here
